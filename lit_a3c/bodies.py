@@ -1,0 +1,144 @@
+"""Bodies: observations to features.
+
+A body is made from the observation space alone, so a class path in a recipe is all it takes to plug in another::
+
+    model:
+      body:
+        class_path: lit_a3c.MLPBody
+        init_args: {hidden: [256, 256]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+from gymnasium.spaces import Box
+from torch import Tensor, nn
+
+from lit_a3c.errors import ConfigError, check_choice, check_number
+from lit_a3c.running import RunningNorm
+
+M = TypeVar("M", nn.Linear, nn.Conv2d)
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "elu": nn.ELU, "silu": nn.SiLU}
+
+
+class Body(nn.Module):
+    """Interface of a body.
+
+    Attributes:
+        num_features: Size ``F`` of the output.
+    """
+
+    num_features: int
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """``[N, ...]`` observations to ``[N, F]`` features."""
+        raise NotImplementedError
+
+    def observe(self, observation: Tensor) -> None:
+        """See ``[N, ...]`` training observations once, before they are learned from. Statistics go here."""
+
+
+class MLPBody(Body):
+    """Fully connected layers on the flattened observation.
+
+    Args:
+        space: Observation space, any shape.
+        hidden: Units of each layer.
+        activation: One of ``tanh``, ``relu``, ``elu``, ``silu``.
+        normalize: Whether a :class:`RunningNorm` comes first.
+    """
+
+    def __init__(
+        self, space: Box, hidden: Sequence[int] = (64, 64), activation: str = "tanh", normalize: bool = True
+    ) -> None:
+        super().__init__()
+        check_choice("model.body.activation", activation, ACTIVATIONS)
+        for units in hidden:
+            check_number("model.body.hidden", units, low=1, whole=True)
+        size = int(torch.Size(space.shape).numel())
+        self.norm = RunningNorm([size]) if normalize else None
+        layers: list[nn.Module] = []
+        for units in hidden:
+            layers += [orthogonal(nn.Linear(size, units)), ACTIVATIONS[activation]()]
+            size = units
+        self.layers = nn.Sequential(*layers)
+        self.num_features = size
+
+    def forward(self, observation: Tensor) -> Tensor:
+        x = observation.flatten(1)
+        return self.layers(x.float() if self.norm is None else self.norm(x))
+
+    def observe(self, observation: Tensor) -> None:
+        if self.norm is not None:
+            self.norm.update(observation.flatten(1))
+
+
+class ConvBody(Body):
+    """Convolutions and one fully connected layer on images with values in [0, 255].
+
+    Args:
+        space: Observation space ``[C, H, W]``, or ``[H, W, C]`` with at most four channels.
+        layers: ``(channels, kernel, stride)`` of each convolution.
+        num_features: Units of the fully connected layer.
+
+    Raises:
+        ConfigError: The observations are no images, or too small for the kernels.
+    """
+
+    def __init__(self, space: Box, layers: Sequence[tuple[int, int, int]], num_features: int) -> None:
+        super().__init__()
+        if len(space.shape) != 3:
+            raise ConfigError(
+                f"{type(self).__name__} needs images of three dimensions, and the observations have shape "
+                f"{space.shape}. Use --model.body lit_a3c.MLPBody."
+            )
+        self.channels_last = space.shape[2] <= 4 < space.shape[0]
+        channels, height, width = (space.shape[i] for i in ((2, 0, 1) if self.channels_last else (0, 1, 2)))
+        convs: list[nn.Module] = []
+        for out, kernel, stride in layers:
+            if min(height, width) < kernel:
+                raise ConfigError(f"{type(self).__name__} needs larger images than {space.shape}.")
+            convs += [orthogonal(nn.Conv2d(channels, out, kernel, stride), gain=2**0.5), nn.ReLU()]
+            channels, height, width = out, (height - kernel) // stride + 1, (width - kernel) // stride + 1
+        self.convs = nn.Sequential(*convs)
+        self.linear = orthogonal(nn.Linear(channels * height * width, num_features), gain=2**0.5)
+        self.num_features = num_features
+
+    def forward(self, observation: Tensor) -> Tensor:
+        x = observation.movedim(-1, 1) if self.channels_last else observation
+        x = x.float() / 255
+        if torch.is_grad_enabled():
+            # Backward passes are a quarter cheaper in this layout on a CPU; forward alone is a fifth dearer.
+            x = x.to(memory_format=torch.channels_last)
+        return torch.relu(self.linear(self.convs(x).flatten(1)))
+
+
+class A3CBody(ConvBody):
+    """The network of Mnih et al. (2016), section S8: 16 and 32 filters, 256 units."""
+
+    def __init__(self, space: Box) -> None:
+        super().__init__(space, layers=((16, 8, 4), (32, 4, 2)), num_features=256)
+
+
+class NatureBody(ConvBody):
+    """The network of Mnih et al. (2015): 32, 64 and 64 filters, 512 units."""
+
+    def __init__(self, space: Box) -> None:
+        super().__init__(space, layers=((32, 8, 4), (64, 4, 2), (64, 3, 1)), num_features=512)
+
+
+def default_body(space: Box) -> Body:
+    """The paper's network for images, else two fully connected layers."""
+    return A3CBody(space) if len(space.shape) == 3 else MLPBody(space)
+
+
+def orthogonal(layer: M, gain: float = 1.0) -> M:
+    """The layer with orthogonal weights (Saxe et al. 2014) and zero bias."""
+    nn.init.orthogonal_(layer.weight, gain)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,181 @@
+"""The LightningDataModule: rollouts to train on, episodes to score, films to watch."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from typing import Any, cast
+
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+
+from lit_a3c.collect import MODES, CollectConfig, Collection, collect
+from lit_a3c.envs import AtariOptions, EnvConfig
+from lit_a3c.errors import ConfigError, check_choice, check_number
+from lit_a3c.evaluate import EpisodeLoader, Film
+from lit_a3c.rollout import Rollout
+
+
+class RolloutData(LightningDataModule):
+    """Experience from parallel environments, under the policy of the module that is being trained.
+
+    Args:
+        env_id: ``ALE/<Game>-v5``, any id of Gymnasium's registry, or ``module:Id``.
+        total_steps: Steps (decisions, not frames) to train for, over all environments.
+        mode: ``async`` (each worker's rollout is learned from as it comes), ``sync`` (one update on all workers'
+            rollouts) or ``serial`` (the same without processes, reproducible to the bit).
+        num_workers: Worker processes. Default: one per core, at most 16; 1 in ``serial`` mode.
+        envs_per_worker: Environments that each worker steps as one batch.
+        rollout_length: Steps between two updates, the paper's ``t_max``.
+        eval_episodes: Episodes of each validation.
+        test_episodes: Episodes of ``lit-a3c test``.
+        predict_episodes: Episodes that ``lit-a3c predict`` films.
+        atari: The protocol of Atari games; for these only.
+        env_kwargs: Keyword arguments of the environment's constructor; not for Atari games.
+
+    Raises:
+        ConfigError: Unknown environment, unsupported spaces, or a number out of its range.
+    """
+
+    def __init__(
+        self,
+        env_id: str,
+        total_steps: int = 1_000_000,
+        mode: str = "async",
+        num_workers: int | None = None,
+        envs_per_worker: int = 16,
+        rollout_length: int = 5,
+        eval_episodes: int = 10,
+        test_episodes: int = 100,
+        predict_episodes: int = 1,
+        atari: AtariOptions | None = None,
+        env_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        check_choice("data.mode", mode, MODES)
+        check_number("data.total_steps", total_steps, low=1, whole=True)
+        if num_workers is not None:
+            check_number("data.num_workers", num_workers, low=1, high=1024, whole=True)
+        check_number("data.envs_per_worker", envs_per_worker, low=1, high=4096, whole=True)
+        check_number("data.rollout_length", rollout_length, low=1, high=100_000, whole=True)
+        for name, value in (("eval", eval_episodes), ("test", test_episodes), ("predict", predict_episodes)):
+            check_number(f"data.{name}_episodes", value, low=1, high=100_000, whole=True)
+        self.env = EnvConfig(env_id, atari, env_kwargs or {})
+        self.spec = self.env.spec()
+        self.total_steps = total_steps
+        self.mode = mode
+        self.num_workers = num_workers or (1 if mode == "serial" else min(16, _cores()))
+        self.envs_per_worker = envs_per_worker
+        self.rollout_length = rollout_length
+        self.eval_episodes, self.test_episodes, self.predict_episodes = eval_episodes, test_episodes, predict_episodes
+        self._open: list[RolloutStream | EpisodeLoader] = []
+
+    def collect_config(self) -> CollectConfig:
+        """What the workers do. A resumed run does not replay the start of the run that it continues."""
+        module = self._trainer.lightning_module
+        return CollectConfig(
+            env=self.env,
+            spec=self.spec,
+            mode=self.mode,
+            num_workers=self.num_workers,
+            envs_per_worker=self.envs_per_worker,
+            rollout_length=self.rollout_length,
+            seed=self._seed + cast(Any, module).steps,
+        )
+
+    def train_dataloader(self) -> RolloutStream:
+        """Rollouts until ``total_steps``; workers start now and act as soon as they can."""
+        if self.mode != "serial":
+            # The learner shares the cores with the workers: with more threads than cores convolutions are
+            # several times slower.
+            torch.set_num_threads(max(1, _cores() - self.num_workers))
+        return self._keep(RolloutStream(self._trainer, self.collect_config(), self.total_steps))
+
+    def val_dataloader(self) -> EpisodeLoader:
+        """Whole episodes under the present policy."""
+        return self._episodes(self.eval_episodes, seed=self._seed + 10_000_000)
+
+    def test_dataloader(self) -> EpisodeLoader:
+        """Whole episodes under the policy to be scored."""
+        return self._episodes(self.test_episodes, seed=self._seed + 20_000_000)
+
+    def predict_dataloader(self) -> list[Film]:
+        """Episodes to be filmed."""
+        return [self.film(seed=30_000_000 + i) for i in range(self.predict_episodes)]
+
+    def film(self, seed: int) -> Film:
+        """One episode under the present policy; it is played while its pictures are read."""
+        return Film(self.env, cast(Any, self._trainer.lightning_module).act, self._seed + seed)
+
+    def teardown(self, stage: str) -> None:
+        self._close()
+
+    def on_exception(self, exception: BaseException) -> None:
+        """Lightning calls no ``teardown`` on this way out."""
+        self._close()
+
+    def _episodes(self, count: int, seed: int) -> EpisodeLoader:
+        act = cast(Any, self._trainer.lightning_module).act
+        return self._keep(EpisodeLoader(self.env, act, count, seed))
+
+    def _keep(self, loader: Any) -> Any:
+        self._open.append(loader)
+        return loader
+
+    def _close(self) -> None:
+        for loader in self._open:
+            loader.close()
+        self._open = []
+
+    @property
+    def _trainer(self) -> Trainer:
+        if self.trainer is None:
+            raise ConfigError("RolloutData acts with the policy of a module: pass both to a Trainer.")
+        return self.trainer
+
+    @property
+    def _seed(self) -> int:
+        """From ``seed_everything``."""
+        return torch.initial_seed() % 2**30
+
+
+class RolloutStream:
+    """The train loader: pushes the newest weights each time it is asked, then yields the next rollout.
+
+    It has a length, because Lightning would fetch one rollout ahead of a loader without: a hidden update of lag.
+
+    Args:
+        trainer: Whose module acts and counts steps.
+        config: What to collect.
+        total_steps: Steps after which the stream ends.
+    """
+
+    def __init__(self, trainer: Trainer, config: CollectConfig, total_steps: int) -> None:
+        self._trainer, self._total_steps = trainer, total_steps
+        self._steps_per_rollout = config.steps_per_rollout
+        self._collection: Collection | None = collect(config, cast(Any, trainer.lightning_module).policy)
+
+    def __len__(self) -> int:
+        """Rollouts of the present epoch: those learned from before a resumption, and those to come."""
+        module = cast(Any, self._trainer.lightning_module)
+        done = self._trainer.fit_loop.epoch_loop.batch_progress.current.completed
+        return done + max(0, math.ceil((self._total_steps - module.steps) / self._steps_per_rollout))
+
+    def __iter__(self) -> Iterator[Rollout]:
+        module = cast(Any, self._trainer.lightning_module)
+        while module.steps < self._total_steps:
+            assert self._collection is not None, "the stream was closed"
+            self._collection.push(module.policy)
+            yield self._collection.next()
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._collection is not None:
+            self._collection.close()
+            self._collection = None
+
+
+def _cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

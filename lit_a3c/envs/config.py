@@ -1,0 +1,122 @@
+"""The description of an environment that travels to workers, and the one place that makes it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from gymnasium.vector import VectorEnv as GymVectorEnv
+from gymnasium.vector import VectorWrapper
+
+from lit_a3c.envs.atari import is_atari, make_atari, rom
+from lit_a3c.envs.episodes import Episode, EpisodeRecorder
+from lit_a3c.envs.gym import check_registered, make_gym
+from lit_a3c.envs.options import AtariOptions
+from lit_a3c.envs.spec import EnvSpec
+from lit_a3c.errors import ConfigError
+
+
+class VectorEnv(NamedTuple):
+    """A batch of environments as TorchRL steps them, and what TorchRL has no place for."""
+
+    torchrl: Any
+    """The ``torchrl.envs.EnvBase`` of batch size ``[E]``."""
+    gym: GymVectorEnv
+    """The same environments as Gymnasium's vector; ``render()`` gives their pictures."""
+    recorder: EpisodeRecorder
+    """Where finished episodes are counted."""
+
+    def drain(self) -> list[Episode]:
+        """The episodes finished since the last call."""
+        return self.recorder.drain()
+
+    def close(self) -> None:
+        self.torchrl.close()
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """Everything that determines an environment; plain data, so that a worker can make its own.
+
+    Args:
+        env_id: ``ALE/<Game>-v5``, any id of Gymnasium's registry, or ``module:Id``.
+        atari: The Atari protocol; for Atari games only.
+        kwargs: Keyword arguments of the environment's constructor; not for Atari games.
+
+    Raises:
+        ConfigError: Unknown id, or options that do not belong to it.
+    """
+
+    env_id: str
+    atari: AtariOptions | None = None
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.env_id, str) or not self.env_id:
+            raise ConfigError(f"data.env_id {self.env_id!r} must name an environment, for example ALE/Pong-v5.")
+        if is_atari(self.env_id):
+            rom(self.env_id)
+            if self.kwargs:
+                raise ConfigError(f"data.env_kwargs is not for Atari games ({self.env_id!r}); use data.atari.")
+        else:
+            check_registered(self.env_id)
+            if self.atari is not None:
+                raise ConfigError(
+                    f"data.atari is for Atari games (ALE/...), and data.env_id is {self.env_id!r}. "
+                    "Start from another recipe, or pass --data.atari null."
+                )
+
+    def spec(self) -> EnvSpec:
+        """Spaces and units, read off one copy of the environment.
+
+        Raises:
+            ConfigError: It cannot be made, or has a space that no network here fits.
+        """
+        env = self._gym(1, training=False, render=False)
+        # The innermost: clipping actions makes a wrapper's space unbounded.
+        observation, action = env.unwrapped.single_observation_space, env.unwrapped.single_action_space
+        env.close()
+        if not isinstance(observation, Box):
+            raise ConfigError(f"{self.env_id!r} has observations {observation}; only Box is supported.")
+        continuous = isinstance(action, Box) and np.issubdtype(action.dtype, np.floating)
+        if not (isinstance(action, Discrete) or continuous):
+            raise ConfigError(f"{self.env_id!r} has actions {action}; only Discrete and floating Box are supported.")
+        frame_skip = self._atari.frame_skip if is_atari(self.env_id) else 1
+        return EnvSpec(self.env_id, observation, action, frame_skip)
+
+    def make(self, num_envs: int, *, seed: int, training: bool, render: bool = False) -> VectorEnv:
+        """``num_envs`` copies as one batched TorchRL environment, seeded.
+
+        Args:
+            num_envs: Number of copies ``E``.
+            seed: Seed of the first; the others count on from it.
+            training: Apply what is for training only (clipped rewards, lives as episodes).
+            render: Whether pictures will be asked for.
+        """
+        from torchrl.envs import GymWrapper  # 1.5 s: only a process that steps environments pays
+
+        env = self._gym(num_envs, training=training, render=render)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # TorchRL on its own wrapper's arguments
+            wrapped = GymWrapper(env, categorical_action_encoding=True)
+        wrapped.set_seed(seed)
+        return VectorEnv(wrapped, env, _find_recorder(env))
+
+    @property
+    def _atari(self) -> AtariOptions:
+        return self.atari or AtariOptions()
+
+    def _gym(self, num_envs: int, *, training: bool, render: bool) -> GymVectorEnv:
+        if is_atari(self.env_id):
+            return make_atari(self.env_id, num_envs, self._atari, training=training, render=render)
+        return make_gym(self.env_id, num_envs, self.kwargs, render=render)
+
+
+def _find_recorder(env: GymVectorEnv) -> EpisodeRecorder:
+    while not isinstance(env, EpisodeRecorder):
+        assert isinstance(env, VectorWrapper), "every environment made here has a recorder"
+        env = env.env
+    return env

@@ -1,0 +1,63 @@
+"""Scores of whole episodes, counted on the environment's own rewards before anything clips them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium.vector import VectorEnv, VectorWrapper
+
+
+class Episode(NamedTuple):
+    """One finished episode."""
+
+    env: int
+    """Index of the environment in its vector."""
+    ret: float
+    """Sum of the raw rewards, undiscounted."""
+    length: int
+    """Steps (decisions, not frames)."""
+
+
+class EpisodeRecorder(VectorWrapper):
+    """Counts the raw return and the length of every episode of a vector environment.
+
+    Args:
+        env: A vector environment that is reset by its caller (``AutoresetMode.DISABLED``) or in the same step.
+    """
+
+    def __init__(self, env: VectorEnv) -> None:
+        super().__init__(env)
+        self.autoreset_mode = env.metadata["autoreset_mode"]  # TorchRL asks the outermost wrapper
+        self._returns = np.zeros(env.num_envs)
+        self._lengths = np.zeros(env.num_envs, dtype=np.int64)
+        self._finished: list[Episode] = []
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
+        """A reset of all environments drops their unfinished episodes; a masked one follows an episode's own end."""
+        if not options or "reset_mask" not in options:
+            self._returns[:] = 0
+            self._lengths[:] = 0
+        return self.env.reset(seed=seed, options=options)
+
+    def step(self, actions: Any) -> Any:
+        result = self.env.step(actions)
+        _, reward, terminated, truncated, _ = result
+        self._returns += reward
+        self._lengths += 1
+        over = terminated | truncated
+        if over.any():
+            for i in np.flatnonzero(over):
+                self._finished.append(Episode(int(i), float(self._returns[i]), int(self._lengths[i])))
+            self._returns[over] = 0
+            self._lengths[over] = 0
+        return result
+
+    def unfinished(self, env: int) -> Episode:
+        """What an environment has of its present episode."""
+        return Episode(env, float(self._returns[env]), int(self._lengths[env]))
+
+    def drain(self) -> list[Episode]:
+        """The episodes finished since the last call, in the order of their ends."""
+        finished, self._finished = self._finished, []
+        return finished

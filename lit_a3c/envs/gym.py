@@ -1,0 +1,87 @@
+"""Gymnasium's own registry: MuJoCo, classic control, and environments of the user's."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import warnings
+from typing import Any
+
+import gymnasium
+from gymnasium.spaces import Box, Discrete
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.wrappers.vector import ClipAction, TransformAction
+
+from lit_a3c.envs.episodes import EpisodeRecorder
+from lit_a3c.errors import ConfigError, did_you_mean
+
+
+def check_registered(env_id: str) -> None:
+    """Refuse an id that Gymnasium does not know; ``module:Id`` imports the module first, as Gymnasium does.
+
+    Raises:
+        ConfigError: With the nearest registered id, or with the module's own import error.
+    """
+    module, _, name = env_id.rpartition(":")
+    if module:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ConfigError(f"data.env_id {env_id!r}: importing {module!r} failed: {error}") from error
+    if name not in gymnasium.registry:
+        raise ConfigError(
+            f"data.env_id {env_id!r} is not a registered environment.{did_you_mean(name, gymnasium.registry)}"
+        )
+
+
+def make_gym(env_id: str, num_envs: int, kwargs: dict[str, Any], *, render: bool) -> EpisodeRecorder:
+    """``num_envs`` copies of a registered environment, stepped one after the other by the calling process.
+
+    Box actions outside the space are clipped to it.
+
+    Args:
+        env_id: A registered id, or ``module:Id``.
+        num_envs: Number of copies.
+        kwargs: Keyword arguments of the environment's constructor.
+        render: Whether ``render()`` will be called.
+
+    Raises:
+        ConfigError: The environment cannot be made; with its own reason.
+    """
+    check_registered(env_id)
+    if render:
+        kwargs = {**kwargs, "render_mode": "rgb_array"}
+        if not os.environ.get("DISPLAY"):
+            os.environ.setdefault("MUJOCO_GL", "egl")  # read when mujoco is first imported
+    _soften_mujoco_warnings()
+    try:
+        env: VectorEnv = gymnasium.make_vec(
+            env_id,
+            num_envs=num_envs,
+            vectorization_mode="sync",
+            vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED},
+            # The checker's own passes over every observation cost a tenth of a MuJoCo step.
+            disable_env_checker=True,
+            **kwargs,
+        )
+    except Exception as error:  # whatever an environment's constructor raises, the user chose it
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ConfigError(f"data.env_id {env_id!r} cannot be made: {reason[0]}") from error
+    space = env.single_action_space
+    if isinstance(space, Box):
+        env = ClipAction(env)
+    elif isinstance(space, Discrete) and space.start != 0:
+        env = TransformAction(env, lambda actions: actions + space.start)
+    return EpisodeRecorder(env)
+
+
+@functools.cache
+def _soften_mujoco_warnings() -> None:
+    """MuJoCo prints each warning of a model once per copy, past Python's filters; let Python show it once."""
+    try:
+        import mujoco
+
+        mujoco.set_mju_user_warning(functools.cache(lambda message: warnings.warn(message, stacklevel=2)))
+    except (ImportError, AttributeError):  # not installed, or a version that has no such hook
+        pass

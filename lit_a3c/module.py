@@ -1,0 +1,285 @@
+"""A3C as a LightningModule: what is learned from a rollout, and how a policy is scored."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lit_a3c import losses
+from lit_a3c.bodies import default_body
+from lit_a3c.envs import EnvSpec, Episode
+from lit_a3c.errors import ConfigError, check_choice, check_number
+from lit_a3c.evaluate import Film, summarize
+from lit_a3c.heads import default_head
+from lit_a3c.optim import RMSprop
+from lit_a3c.policy import ActorCritic, BodyFactory, HeadFactory
+from lit_a3c.returns import ReturnScale, explained_variance, lambda_returns
+from lit_a3c.rollout import Rollout
+
+OptimizerFactory = Callable[[Iterable], Optimizer]
+EPISODE_WINDOW = 100
+
+
+class A3C(LightningModule):
+    """Advantage actor-critic on n-step rollouts, Algorithm S3 of Mnih et al. (2016), arXiv:1602.01783.
+
+    Args:
+        spec: The environment's spaces; from the data module.
+        total_steps: Steps over which the learning rate falls to zero; from the data module.
+        gamma: Discount per step.
+        gae_lambda: 1 gives the paper's n-step returns, less the lambda-returns of GAE.
+        entropy_coef: The paper's beta.
+        value_coef: Weight of ``(G - v)^2``.
+        loss_reduction: ``mean`` or ``sum`` over the steps of a rollout. The paper sums over ``t_max`` steps of one
+            environment; a mean keeps the step size independent of rollout length and number of environments.
+        normalize_returns: Let the value head predict returns divided by their running standard deviation.
+        deterministic_eval: Evaluate with the most likely action instead of a drawn one.
+        anneal: Let the learning rate fall linearly to zero over ``total_steps``.
+        body: Makes the body from the observation space. Default: the paper's network for images, else an MLP.
+        head: Makes the action head. Default: categorical or Gaussian, by the action space.
+        optimizer: Makes the optimizer from the parameters.
+
+    Raises:
+        ConfigError: A number is out of its range, or body or head do not fit the spaces.
+    """
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        total_steps: int,
+        gamma: float = 0.99,
+        gae_lambda: float = 1.0,
+        entropy_coef: float = 0.01,
+        value_coef: float = 0.5,
+        loss_reduction: str = "mean",
+        normalize_returns: bool = False,
+        deterministic_eval: bool = False,
+        anneal: bool = True,
+        body: BodyFactory = default_body,
+        head: HeadFactory = default_head,
+        optimizer: OptimizerFactory = RMSprop,
+    ) -> None:
+        super().__init__()
+        check_number("model.gamma", gamma, low=0, high=1)
+        check_number("model.gae_lambda", gae_lambda, low=0, high=1)
+        check_number("model.entropy_coef", entropy_coef, low=0)
+        check_number("model.value_coef", value_coef, low=0)
+        check_choice("model.loss_reduction", loss_reduction, ("mean", "sum"))
+        self.save_hyperparameters(ignore=["spec"], logger=False)
+        self.spec = spec
+        self._make_optimizer = optimizer
+        self.policy = ActorCritic(spec, body, head)
+        self.return_scale = ReturnScale() if normalize_returns else None
+        self.steps = 0
+        """Steps learned from so far."""
+        self.episodes: list[Episode] = []
+        """Episodes of the present or last evaluation."""
+        self._recent: deque[Episode] = deque(maxlen=EPISODE_WINDOW)
+        self._sums: dict[str, Tensor] = {}
+        self._updates = 0
+        self._lag = 0
+        self._clock = (0.0, 0)
+
+    # Learning
+
+    def training_step(self, rollout: Rollout, batch_idx: int) -> Tensor:
+        """One update's loss.
+
+        Args:
+            rollout: ``[T, B]`` steps.
+            batch_idx: Not used.
+        """
+        self.policy.observe(rollout.observation)
+        distribution, v_t = self.policy(rollout.observation)
+        returns = self._returns(rollout, v_t.detach())
+        advantage = returns - v_t.detach()
+
+        reduce = torch.mean if self.hparams["loss_reduction"] == "mean" else torch.sum
+        policy_loss = reduce(losses.policy_gradient_loss(distribution.log_prob(rollout.action), advantage))
+        value_loss = reduce(losses.value_loss(v_t, returns))
+        entropy = distribution.entropy()
+        entropy_loss = reduce(losses.entropy_loss(entropy))
+        loss = policy_loss + self.hparams["value_coef"] * value_loss + self.hparams["entropy_coef"] * entropy_loss
+
+        self._add("policy_loss", policy_loss)
+        self._add("value_loss", value_loss)
+        self._add("entropy", entropy.mean())
+        self._add("explained_variance", explained_variance(v_t.detach(), returns))
+        self._recent.extend(rollout.episodes)
+        self._lag += rollout.policy_lag
+        self._updates += 1
+        self.steps += rollout.num_steps
+        return loss
+
+    @torch.no_grad()
+    def _returns(self, rollout: Rollout, v_t: Tensor) -> Tensor:
+        """Targets ``[T, B]`` of the value head, in its own units."""
+        v_tp1 = torch.cat([v_t[1:], torch.zeros_like(v_t[:1])])
+        # Only here does the next state's value differ from the next row's: after the last row, and where the
+        # next row already belongs to another episode. Termination needs no value at all.
+        bootstrap = rollout.truncated.clone()
+        bootstrap[-1] = True
+        bootstrap &= ~rollout.terminated
+        v_tp1[bootstrap] = self.policy.values(rollout.next_observation[bootstrap])
+        discount = self.hparams["gamma"] * (~rollout.terminated).float()
+        end = rollout.terminated | rollout.truncated
+        lambda_ = self.hparams["gae_lambda"]
+        if self.return_scale is None:
+            return lambda_returns(rollout.reward, discount, v_tp1, end, lambda_)
+        returns = lambda_returns(rollout.reward, discount, self.return_scale.restore(v_tp1), end, lambda_)
+        self.return_scale.update(returns)
+        return self.return_scale(returns)
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, and the linear fall of its learning rate."""
+        optimizer = self._make_optimizer(self.policy.parameters())
+        if not self.hparams["anneal"]:
+            return optimizer
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._remaining)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _remaining(self, _: int) -> float:
+        """Share of the training that is left: counted in steps, whatever the size of a rollout."""
+        return max(0.0, 1 - self.steps / self.hparams["total_steps"])
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip as the trainer's flags say; the norm from before is logged."""
+        parameters = [p for p in self.policy.parameters() if p.grad is not None]
+        if gradient_clip_algorithm == "value":
+            self._add("grad_norm", torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        else:
+            norm = torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val or math.inf)
+            self._add("grad_norm", norm)
+
+    # Records
+
+    def _add(self, name: str, value: Tensor) -> None:
+        """Accumulate on tensors; logging itself costs milliseconds and happens every so many updates."""
+        value = value.detach()
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    def on_train_start(self) -> None:
+        self._clock = (time.monotonic(), self.steps)
+
+    def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
+        if self._updates >= self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            self._log_training()
+        if self.steps >= self.hparams["total_steps"]:
+            self.trainer.should_stop = True
+
+    def _log_training(self) -> None:
+        """Means over the updates since the last call."""
+        metrics = {f"train/{name}": float(total) / self._updates for name, total in self._sums.items()}
+        metrics["train/policy_lag"] = self._lag / self._updates
+        metrics["train/learning_rate"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        then, steps_then = self._clock
+        now = time.monotonic()
+        metrics["train/steps_per_second"] = (self.steps - steps_then) / (now - then)
+        metrics |= self.recent_episodes()
+        self._sums, self._updates, self._lag, self._clock = {}, 0, 0, (now, self.steps)
+        self._publish(metrics)
+
+    def recent_episodes(self) -> dict[str, float]:
+        """``train/return`` and ``train/episode_length``: means over the last 100 finished episodes, if any."""
+        if not self._recent:
+            return {}
+        returns, lengths = zip(*((e.ret, e.length) for e in self._recent), strict=True)
+        count = len(self._recent)
+        return {"train/return": sum(returns) / count, "train/episode_length": sum(lengths) / count}
+
+    def _publish(self, metrics: dict[str, float]) -> None:
+        """To callbacks by Lightning's way, to the loggers with steps as the axis."""
+        self.log_dict(metrics, logger=False, batch_size=1)
+        frames = {"frames": float(self.steps * self.spec.frame_skip)}
+        for logger in self.loggers:
+            logger.log_metrics(metrics | frames, step=self.steps)
+
+    # Evaluation
+
+    def act(self, observation: Tensor) -> Tensor:
+        """The actions of the policy under evaluation for ``[E, ...]`` observations, on the CPU."""
+        return self.policy.act(observation.to(self.device), self.hparams["deterministic_eval"]).cpu()
+
+    def on_validation_epoch_start(self) -> None:
+        self.episodes = []
+
+    def validation_step(self, episode: Episode, batch_idx: int) -> None:
+        """Count one finished episode."""
+        self.episodes.append(episode)
+
+    def on_validation_epoch_end(self) -> None:
+        summary = summarize(self.episodes, self.spec)
+        names = {"return_mean": "mean", "return_sd": "sd", "episode_length": "length"}
+        metrics = {f"val/{name}": summary[key] for name, key in names.items()}
+        if self.trainer.sanity_checking:
+            return
+        self._publish(metrics)
+
+    def on_test_epoch_start(self) -> None:
+        self.episodes = []
+
+    def test_step(self, episode: Episode, batch_idx: int) -> None:
+        """Count one finished episode."""
+        self.episodes.append(episode)
+
+    def predict_step(self, film: Film, batch_idx: int) -> Film:
+        """Hand on an episode that is played while its pictures are read."""
+        return film
+
+    # Checkpoints: tensors and plain types only, so that ``weights_only=True`` can load them
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["spec"] = self.spec.to_plain()
+        checkpoint["steps"] = self.steps
+        checkpoint["recent"] = [list(episode) for episode in self._recent]
+        hparams = checkpoint.get("hyper_parameters", {})
+        checkpoint["hyper_parameters"] = {key: value for key, value in hparams.items() if _is_plain(value)}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore the counters.
+
+        Raises:
+            ConfigError: The checkpoint is of another environment, or of none.
+        """
+        if "spec" not in checkpoint:
+            raise ConfigError("the checkpoint was not written by lit-a3c.")
+        spec = EnvSpec.from_plain(checkpoint["spec"])
+        if (spec.observation_space, spec.action_space) != (self.spec.observation_space, self.spec.action_space):
+            raise ConfigError(
+                f"the checkpoint is of {spec.env_id!r} (observations {spec.observation_space}, actions "
+                f"{spec.action_space}), and data.env_id is {self.spec.env_id!r} "
+                f"({self.spec.observation_space}, {self.spec.action_space})."
+            )
+        self.steps = checkpoint["steps"]
+        self._recent.extend(Episode(*episode) for episode in checkpoint["recent"])
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, **kwargs: Any) -> A3C:  # type: ignore[override]
+        """Like Lightning's; the spaces come from the checkpoint, and nothing but tensors and plain types is loaded."""
+        kwargs.setdefault("weights_only", True)
+        if "spec" not in kwargs:
+            checkpoint = torch.load(checkpoint_path, map_location="cpu", weights_only=kwargs["weights_only"])
+            kwargs["spec"] = EnvSpec.from_plain(checkpoint["spec"])
+        return super().load_from_checkpoint(checkpoint_path, **kwargs)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)

@@ -1,0 +1,100 @@
+"""Targets of the value function and of the policy gradient: pure functions on ``[T, B]`` tensors.
+
+Time indices follow rlax: ``r_tp1`` is the reward that the action at ``t`` brought.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lit_a3c.running import RunningNorm
+
+
+def lambda_returns(r_tp1: Tensor, discount_tp1: Tensor, v_tp1: Tensor, end_tp1: Tensor, lambda_: float = 1.0) -> Tensor:
+    """Bootstrapped returns over the rest of the rollout or episode, whichever ends first.
+
+    Computed backwards, for t = T-1, ..., 0::
+
+        G_t = r_{t+1} + gamma_{t+1} * ((1 - lambda) * v_{t+1} + lambda * G_{t+1})
+
+    where ``G_{t+1}`` is ``v_{t+1}`` if the episode or the rollout ends at t+1. With ``lambda = 1`` these are
+    the n-step returns of Algorithm S3 of Mnih et al. (2016), arXiv:1602.01783; in general ``G_t - v_t`` is
+    the generalised advantage estimate, eq. 16 of Schulman et al. (2016), arXiv:1506.02438.
+
+    Termination is carried by the discount (0); truncation by ``end_tp1`` alone, so a time limit
+    still bootstraps from the state that it cut short.
+
+    Args:
+        r_tp1: Rewards, ``[T, B]``.
+        discount_tp1: ``gamma``, or 0 where the environment terminated, ``[T, B]``.
+        v_tp1: Values of the true next states, before any reset, ``[T, B]``.
+        end_tp1: True where an episode terminated or was truncated, ``[T, B]``.
+        lambda_: Weight of what follows against the bootstrap value, in [0, 1].
+
+    Returns:
+        ``G_t`` for t in [0, T-1], ``[T, B]``, detached: a target, not a prediction.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    shapes = {tuple(x.shape) for x in (r_tp1, discount_tp1, v_tp1, end_tp1)}
+    if len(shapes) != 1:
+        raise ValueError(f"r_tp1, discount_tp1, v_tp1 and end_tp1 must share one shape [T, B], got {sorted(shapes)}")
+    v_tp1 = v_tp1.detach()
+    # Where an episode ends nothing of G_{t+1} may enter: there the weight moves to v_{t+1} whole.
+    carry = discount_tp1 * lambda_ * ~end_tp1
+    base = r_tp1 + (discount_tp1 - carry) * v_tp1
+    returns = torch.empty_like(base)
+    acc = v_tp1[-1]
+    for t in reversed(range(base.shape[0])):
+        acc = torch.addcmul(base[t], carry[t], acc)
+        returns[t] = acc
+    return returns
+
+
+def explained_variance(predicted: Tensor, target: Tensor) -> Tensor:
+    """``1 - Var[target - predicted] / Var[target]``: 1 is perfect, 0 no better than a constant.
+
+    Args:
+        predicted: Any shape.
+        target: The same shape.
+
+    Returns:
+        A scalar; 0 for a constant target, which leaves nothing to explain.
+    """
+    variance = target.var(correction=0)
+    explained = 1 - (target - predicted).var(correction=0) / variance.clamp_min(1e-12)
+    return torch.where(variance > 1e-12, explained, torch.zeros_like(explained))
+
+
+class ReturnScale(nn.Module):
+    """Divides returns by the running standard deviation of all returns seen so far; no shift.
+
+    The value head then predicts numbers of unit scale whatever the rewards, and one learning rate and value
+    coefficient serve all tasks. The statistics are buffers, saved with the weights.
+
+    Args:
+        eps: Added to the variance.
+    """
+
+    def __init__(self, eps: float = 1e-8) -> None:
+        super().__init__()
+        self.norm = RunningNorm([], eps=eps)
+
+    @property
+    def scale(self) -> Tensor:
+        """The standard deviation, a scalar; 1 before the first update."""
+        return (self.norm.var + self.norm.eps).sqrt()
+
+    def forward(self, returns: Tensor) -> Tensor:
+        """Returns to units of the value head."""
+        return returns / self.scale
+
+    def restore(self, values: Tensor) -> Tensor:
+        """The value head's outputs to returns."""
+        return values * self.scale
+
+    def update(self, returns: Tensor) -> None:
+        """Take returns of any shape into the statistics."""
+        self.norm.update(returns.flatten())

@@ -1,0 +1,71 @@
+"""The one record that the learner sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_a3c.envs import Episode
+
+
+@dataclass
+class Rollout:
+    """``T`` consecutive steps of ``B`` environments, time first.
+
+    Tensors may live in shared memory that a worker fills again once the next rollout is asked for.
+
+    Attributes:
+        observation: ``s_t``, ``[T, B, ...]``.
+        action: ``a_t``, ``[T, B, ...]``.
+        reward: ``r_{t+1}``, ``[T, B]`` float.
+        terminated: The environment reached an end state at t+1, ``[T, B]`` bool.
+        truncated: The episode was cut short at t+1 by something else, a time limit say, ``[T, B]`` bool.
+        next_observation: The true ``s_{t+1}``, before any reset, ``[T, B, ...]``. Valid only in the last row and
+            where ``truncated`` holds: elsewhere it is ``observation[t + 1]`` or not needed, and not copied.
+        version: Number of the weights that acted.
+        learner_version: Number of the learner's weights when it got this rollout.
+        episodes: Episodes that finished in this rollout, with raw returns.
+    """
+
+    observation: Tensor
+    action: Tensor
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    next_observation: Tensor
+    version: int = 0
+    learner_version: int = 0
+    episodes: list[Episode] = field(default_factory=list)
+
+    @property
+    def num_steps(self) -> int:
+        """``T * B``."""
+        return self.reward.numel()
+
+    @property
+    def policy_lag(self) -> int:
+        """Updates between the weights that acted and the weights that learn."""
+        return self.learner_version - self.version
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors by field name."""
+        return {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
+
+    def to(self, *args: Any, **kwargs: Any) -> Rollout:
+        """Like :meth:`torch.Tensor.to`, for every tensor."""
+        moved: dict[str, Any] = {name: tensor.to(*args, **kwargs) for name, tensor in self.tensors().items()}
+        return replace(self, **moved)
+
+    @staticmethod
+    def cat(rollouts: list[Rollout]) -> Rollout:
+        """Several workers' rollouts of the same length, side by side along ``B``; the oldest version counts."""
+        names = rollouts[0].tensors()
+        return Rollout(
+            **{name: torch.cat([r.tensors()[name] for r in rollouts], dim=1) for name in names},
+            version=min(r.version for r in rollouts),
+            learner_version=rollouts[0].learner_version,
+            episodes=[episode for r in rollouts for episode in r.episodes],
+        )

@@ -1,0 +1,47 @@
+"""Running statistics, kept as buffers of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class RunningNorm(nn.Module):
+    """Shifts and scales by the mean and variance of all observations seen so far.
+
+    The statistics are buffers: saved with the weights, pushed with them to the workers, shared with evaluation.
+    Updated with the parallel formula of Chan et al. (1983).
+
+    Args:
+        shape: Shape of one observation.
+        clip: Bound of the output.
+        eps: Added to the variance.
+    """
+
+    def __init__(self, shape: Sequence[int], clip: float = 10.0, eps: float = 1e-8) -> None:
+        super().__init__()
+        self.clip, self.eps = clip, eps
+        self.mean: Tensor
+        self.var: Tensor
+        self.count: Tensor
+        self.register_buffer("mean", torch.zeros(tuple(shape)))
+        self.register_buffer("var", torch.ones(tuple(shape)))
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[N, *shape]`` to the same, normalised."""
+        return ((x.float() - self.mean) * torch.rsqrt(self.var + self.eps)).clamp(-self.clip, self.clip)
+
+    @torch.no_grad()
+    def update(self, x: Tensor) -> None:
+        """Take ``[N, *shape]`` observations into the statistics."""
+        x = x.float()
+        var, mean = torch.var_mean(x, dim=0, correction=0)
+        total = self.count + x.shape[0]
+        new = (x.shape[0] / total).float()  # weight of the new batch, 1 at the first
+        delta = mean - self.mean
+        self.mean += delta * new
+        self.var += (var - self.var) * new + delta.square() * new * (1 - new)
+        self.count.copy_(total)
