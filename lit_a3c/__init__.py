@@ -34,7 +34,30 @@ _HOMES = {
     "StateDependentGaussianHead": "heads",
     "WorkerError": "collect",
 }
-__all__ = [*_HOMES, "__version__"]
+__all__ = [
+    "A3C",
+    "A3CBody",
+    "ActionHead",
+    "ActorCritic",
+    "AtariOptions",
+    "Body",
+    "CategoricalHead",
+    "ConfigError",
+    "EnvConfig",
+    "EnvSpec",
+    "Episode",
+    "Film",
+    "GaussianHead",
+    "MLPBody",
+    "NatureBody",
+    "RMSprop",
+    "Rollout",
+    "RolloutData",
+    "RunLogger",
+    "StateDependentGaussianHead",
+    "WorkerError",
+    "__version__",
+]
 
 if TYPE_CHECKING:
     from lit_a3c.bodies import A3CBody, Body, MLPBody, NatureBody

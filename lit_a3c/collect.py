@@ -12,7 +12,6 @@ exception as "exit code 1", and its hand-over of small batches costs more than M
 from __future__ import annotations
 
 import copy
-import multiprocessing as mp
 import signal
 import traceback
 import warnings
@@ -29,6 +28,7 @@ from torch import Tensor, nn
 
 from lit_a3c.envs import EnvConfig, EnvSpec, Episode
 from lit_a3c.policy import ActorCritic
+from lit_a3c.processes import context
 from lit_a3c.rollout import Rollout
 
 MODES = ("async", "sync", "serial")
@@ -244,8 +244,8 @@ class WorkerPool:
 
     def _start(self, config: CollectConfig, policy: ActorCritic, number: int, num_slots: int) -> _Worker:
         slots = [_empty_slot(config) for _ in range(num_slots)]
-        ours, theirs = _CONTEXT.Pipe()
-        process = _CONTEXT.Process(
+        ours, theirs = context().Pipe()
+        process = context().Process(
             target=_work,
             args=(theirs, config, policy, self._weights, slots, number),
             name=f"lit-a3c worker {number}",
@@ -383,18 +383,3 @@ def _fill(slot: Rollout, rollout: Rollout) -> None:
 def _tensors(module: nn.Module) -> list[Tensor]:
     """Parameters and buffers, in one order everywhere."""
     return [*module.parameters(), *module.buffers()]
-
-
-def _context() -> Any:
-    """A fork server imports torch and TorchRL once, and forks workers from itself: 0.1 s each instead of 5 s.
-
-    It starts before any thread of the learner exists, so forking from it is safe. Windows has only spawn.
-    """
-    if "forkserver" not in mp.get_all_start_methods():
-        return torch.multiprocessing.get_context("spawn")
-    context = torch.multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lit_a3c.collect", "torchrl.collectors", "torchrl.envs"])
-    return context
-
-
-_CONTEXT = _context()

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
+from torch.utils.data import DataLoader
 
 from lit_a3c.collect import MODES, CollectConfig, Collection, collect
 from lit_a3c.envs import AtariOptions, EnvConfig
@@ -86,10 +87,9 @@ class RolloutData(LightningDataModule):
 
     def train_dataloader(self) -> RolloutStream:
         """Rollouts until ``total_steps``; workers start now and act as soon as they can."""
-        if self.mode != "serial":
-            # The learner shares the cores with the workers: with more threads than cores convolutions are
-            # several times slower.
-            torch.set_num_threads(max(1, _cores() - self.num_workers))
+        # The learner shares the cores with the workers: with more threads than cores convolutions are several
+        # times slower. Serial, one thread makes small networks fast and sums reproducible.
+        torch.set_num_threads(1 if self.mode == "serial" else max(1, _cores() - self.num_workers))
         return self._keep(RolloutStream(self._trainer, self.collect_config(), self.total_steps))
 
     def val_dataloader(self) -> EpisodeLoader:
@@ -100,9 +100,10 @@ class RolloutData(LightningDataModule):
         """Whole episodes under the policy to be scored."""
         return self._episodes(self.test_episodes, seed=self._seed + 20_000_000)
 
-    def predict_dataloader(self) -> list[Film]:
+    def predict_dataloader(self) -> DataLoader[Film]:
         """Episodes to be filmed."""
-        return [self.film(seed=30_000_000 + i) for i in range(self.predict_episodes)]
+        films: Any = [self.film(seed=30_000_000 + i) for i in range(self.predict_episodes)]
+        return DataLoader(films, batch_size=None)
 
     def film(self, seed: int) -> Film:
         """One episode under the present policy; it is played while its pictures are read."""

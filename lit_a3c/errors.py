@@ -11,10 +11,16 @@ class ConfigError(ValueError):
     """A choice of the user that cannot work. The command line prints it bare and exits with code 2."""
 
 
-def did_you_mean(given: str, allowed: Iterable[str]) -> str:
-    """``" Did you mean 'x'?"`` for the nearest of the allowed names, or an empty string when none is near."""
+def did_you_mean(given: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:
+    """``" Did you mean 'x'?"`` for the nearest of the allowed names, or an empty string when none is near.
+
+    Args:
+        given: What was typed; case does not count.
+        allowed: The right names.
+        cutoff: Least similarity, from 0 (anything) to 1 (the same).
+    """
     names = {name.lower(): name for name in allowed}
-    near = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(given.lower(), names, n=1, cutoff=cutoff)
     return f" Did you mean {names[near[0]]!r}?" if near else ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -102,23 +101,23 @@ class EpisodeLoader:
             self._env = None
 
 
-@dataclass
 class Film:
-    """One episode whose pictures come while it is played; read ``episode`` after the last.
+    """One episode whose pictures come while it is played.
 
     Args:
         env: The environment.
         act: The policy.
         seed: Seed of the episode.
-        max_steps: Steps after which the film is cut.
+
+    Attributes:
+        fps: Pictures per second of the environment; known once the first picture is read.
+        episode: The episode so far; whole once the last picture is read.
     """
 
-    env: EnvConfig
-    act: Act
-    seed: int
-    max_steps: int = 30_000
-    fps: int = 30
-    episode: Episode = field(default=Episode(0, 0.0, 0))
+    def __init__(self, env: EnvConfig, act: Act, seed: int) -> None:
+        self._config, self._act, self._seed = env, act, seed
+        self.fps = 30
+        self.episode = Episode(0, 0.0, 0)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Pictures ``[H, W, 3]`` uint8, one a step.
@@ -126,19 +125,18 @@ class Film:
         Raises:
             Exception: Whatever the environment's renderer raises where it cannot draw.
         """
-        env = self.env.make(1, seed=self.seed, training=False, render=True)
+        env = self._config.make(1, seed=self._seed, training=False, render=True)
         try:
             self.fps = _frames_per_second(env)
             state = env.torchrl.reset()
             env.drain()
-            for _ in range(self.max_steps):
+            finished: list[Episode] = []
+            while not finished:
                 yield _picture(env)
-                state["action"] = self.act(state["observation"])
+                state["action"] = self._act(state["observation"])
                 _, state = env.torchrl.step_and_maybe_reset(state)
-                if finished := env.drain():
-                    self.episode = finished[0]
-                    return
-            self.episode = env.recorder.unfinished(0)
+                finished = env.drain()
+                self.episode = finished[0] if finished else env.recorder.unfinished(0)
         finally:
             env.close()
 

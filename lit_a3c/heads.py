@@ -35,7 +35,10 @@ class CategoricalHead(ActionHead):
     def __init__(self, num_features: int, space: Space) -> None:
         super().__init__()
         if not isinstance(space, Discrete):
-            raise ConfigError(f"CategoricalHead needs Discrete actions, and the environment has {space}.")
+            raise ConfigError(
+                f"CategoricalHead needs Discrete actions, and the environment has {space}. "
+                "Use --model.head lit_a3c.GaussianHead."
+            )
         self.logits = orthogonal(nn.Linear(num_features, int(space.n)), gain=0.01)  # start near uniform
 
     def forward(self, features: Tensor) -> Distribution:
@@ -107,5 +110,8 @@ def _gaussian(mean: Tensor, std: Tensor, shape: torch.Size) -> Distribution:
 
 def _box_shape(space: Space) -> torch.Size:
     if not isinstance(space, Box):
-        raise ConfigError(f"A Gaussian head needs Box actions, and the environment has {space}.")
+        raise ConfigError(
+            f"A Gaussian head needs Box actions, and the environment has {space}. "
+            "Use --model.head lit_a3c.CategoricalHead."
+        )
     return torch.Size(space.shape)

@@ -140,7 +140,10 @@ class A3C(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the linear fall of its learning rate."""
-        optimizer = self._make_optimizer(self.policy.parameters())
+        try:
+            optimizer = self._make_optimizer(self.policy.parameters())
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"model.optimizer cannot be made: {error}") from error
         if not self.hparams["anneal"]:
             return optimizer
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._remaining)
@@ -172,11 +175,14 @@ class A3C(LightningModule):
         value = value.detach()
         self._sums[name] = self._sums[name] + value if name in self._sums else value
 
+    def on_fit_start(self) -> None:
+        check_number("trainer.gradient_clip_val", self.trainer.gradient_clip_val or 0, low=0)
+
     def on_train_start(self) -> None:
         self._clock = (time.monotonic(), self.steps)
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
-        if self._updates >= self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
+        if 0 < self.trainer.log_every_n_steps <= self._updates:  # type: ignore[attr-defined]
             self._log_training()
         if self.steps >= self.hparams["total_steps"]:
             self.trainer.should_stop = True

@@ -59,6 +59,7 @@ class EnvConfig:
             raise ConfigError(f"data.env_id {self.env_id!r} must name an environment, for example ALE/Pong-v5.")
         if is_atari(self.env_id):
             rom(self.env_id)
+            self._atari.check()
             if self.kwargs:
                 raise ConfigError(f"data.env_kwargs is not for Atari games ({self.env_id!r}); use data.atari.")
         else:

@@ -36,7 +36,12 @@ class AtariOptions:
     episodic_life: bool = True
     clip_rewards: bool = True
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse values on which the emulator would hang or crash.
+
+        Raises:
+            ConfigError: A number is out of its range.
+        """
         check_number("data.atari.frame_skip", self.frame_skip, low=1, high=60, whole=True)
         check_number("data.atari.frame_stack", self.frame_stack, low=1, high=64, whole=True)
         check_number("data.atari.noop_max", self.noop_max, low=0, high=10_000, whole=True)

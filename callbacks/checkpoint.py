@@ -1,0 +1,26 @@
+"""The checkpoint to go on from."""
+
+from __future__ import annotations
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """``last.ckpt``: every so many updates, at the end, and when Ctrl-C or an error ends the training.
+
+    Args:
+        every_n_updates: Updates between two saves.
+    """
+
+    def __init__(self, every_n_updates: int = 1000) -> None:
+        super().__init__(
+            filename="last",
+            every_n_train_steps=every_n_updates,
+            save_on_exception=True,
+            enable_version_counter=False,
+        )
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))

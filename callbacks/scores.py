@@ -1,0 +1,55 @@
+"""The score of a tested policy, as a table and a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lit_a3c import A3C
+from lit_a3c.evaluate import summarize
+
+
+class ScoreTable(Callback):
+    """Prints the score of ``test`` and writes it as ``test-CHECKPOINT.json`` into the run's directory."""
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, A3C)
+        checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
+        score: dict[str, Any] = summarize(pl_module.episodes, pl_module.spec)
+        score["deterministic"] = pl_module.hparams["deterministic_eval"]
+        score["trained_steps"] = pl_module.steps
+        score["returns"] = [episode.ret for episode in pl_module.episodes]
+        file = run_directory(trainer) / f"test-{checkpoint.stem if checkpoint else 'untrained'}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(score | {"checkpoint": str(checkpoint)}, indent=2) + "\n")
+        print(table(score))
+        print(f"written to {file}")
+
+
+def run_directory(trainer: Trainer) -> Path:
+    """Where a run keeps its files: the logger's directory, or that of the checkpoint that is played."""
+    if trainer.logger is None and trainer.ckpt_path:
+        parent = Path(trainer.ckpt_path).absolute().parent
+        return parent.parent if parent.name == "checkpoints" else parent
+    return Path(trainer.log_dir or trainer.default_root_dir)
+
+
+def table(score: dict[str, Any]) -> str:
+    """A score in lines of name and value."""
+    rows = {
+        "environment": score["env_id"],
+        "episodes": score["episodes"],
+        "return, mean": f"{score['mean']:.2f}",
+        "  95% interval": f"{score['ci95'][0]:.2f} to {score['ci95'][1]:.2f}",
+        "  standard deviation": f"{score['sd']:.2f}",
+        "  median": f"{score['median']:.2f}",
+        "episode length, mean": f"{score['length']:.1f} steps",
+        "played": f"{score['steps']:,} steps, {score['frames']:,} frames",
+        "trained": f"{score['trained_steps']:,} steps",
+    }
+    if "human_normalized" in score:
+        rows["human-normalised score"] = f"{100 * score['human_normalized']:.1f}%"
+    return "\n".join(f"{name:<24}{value}" for name, value in rows.items())

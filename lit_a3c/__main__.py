@@ -1,0 +1,8 @@
+"""``python -m lit_a3c``."""
+
+import sys
+
+from lit_a3c.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Finding and reading checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lit_a3c.errors import ConfigError, did_you_mean
+
+RUNS = Path("runs")
+"""Where ``last`` and ``best`` look for the newest run."""
+
+
+def resolve_checkpoint(given: str, prefer: str) -> Path:
+    """A checkpoint by file, by run directory, or by ``last`` or ``best`` for that of the newest run below ``runs``.
+
+    Args:
+        given: What the user wrote.
+        prefer: ``last`` or ``best``: which of a directory's checkpoints to take where it has both.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if given in ("last", "best"):
+        newest = _newest(RUNS, given)
+        if newest is None:
+            raise ConfigError(f"--ckpt_path {given!r}: there is no {given}.ckpt below {str(RUNS.absolute())!r}.")
+        return newest
+    path = Path(given).expanduser()
+    if path.is_file():
+        return path
+    if path.is_dir():
+        found = _newest(path, prefer) or _newest(path, "last") or _newest(path, "*")
+        if found is None:
+            raise ConfigError(f"--ckpt_path {given!r} has no checkpoint (*.ckpt) in it.")
+        return found
+    near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
+    raise ConfigError(f"--ckpt_path {given!r} does not exist.{near}")
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's contents on the CPU: tensors and plain types, nothing that could run code.
+
+    Raises:
+        ConfigError: The file is no checkpoint, is damaged, or was not written by lit-a3c.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file makes torch and pickle raise almost anything
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        raise ConfigError(f"--ckpt_path {str(path)!r} cannot be read as a checkpoint: {reason}") from error
+    if not isinstance(checkpoint, dict) or "spec" not in checkpoint:
+        raise ConfigError(f"--ckpt_path {str(path)!r} was not written by lit-a3c.")
+    return checkpoint
+
+
+def _newest(directory: Path, stem: str) -> Path | None:
+    files = [file for file in directory.glob(f"**/{stem}.ckpt") if file.is_file()]
+    return max(files, key=lambda file: file.stat().st_mtime, default=None)

@@ -1,0 +1,230 @@
+"""The command line proper: LightningCLI with recipes by name, checkpoints that carry their recipe, and kind errors."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+
+from lit_a3c.callbacks.progress import StepProgressBar
+from lit_a3c.callbacks.scores import ScoreTable
+from lit_a3c.callbacks.video import VideoRecorder
+from lit_a3c.checkpoints import read_checkpoint, resolve_checkpoint
+from lit_a3c.collect import WorkerError
+from lit_a3c.data import RolloutData
+from lit_a3c.errors import ConfigError
+from lit_a3c.messages import explain
+from lit_a3c.module import A3C
+from lit_a3c.recipes import resolve_recipe
+
+RECIPE_SECTIONS = ("seed_everything", "model", "data", "trainer")
+
+
+def run(argv: list[str]) -> int:
+    """Run a command.
+
+    Args:
+        argv: The command and its options.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ConfigError: The request cannot work.
+    """
+    _quieten()
+    try:
+        A3CCommandLine(
+            A3C,
+            RolloutData,
+            save_config_callback=RecipeKeeper,
+            save_config_kwargs={"overwrite": True},
+            seed_everything_default=True,
+            parser_class=Parser,
+            auto_configure_optimizers=False,
+            trainer_defaults={"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False},
+            args=with_files(argv),
+        )
+    except WorkerError as error:
+        print(f"lit-a3c: {error}", file=sys.stderr)
+        return 1
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit code 1
+            return 130
+        return stop.code if isinstance(stop.code, int) else 0
+    return 0
+
+
+class Parser(LightningArgumentParser):
+    """A parser whose errors are one short message, and that takes no abbreviated option for another."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def error(self, message: str, ex: Exception | None = None) -> Any:
+        """Refuse what was given.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(explain(message, self)) from ex
+
+
+class A3CCommandLine(LightningCLI):
+    """LightningCLI whose module learns its spaces and budget from the data module."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.link_arguments("data.spec", "model.spec", apply_on="instantiate")
+        parser.link_arguments("data.total_steps", "model.total_steps")
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning lets a checkpoint's hyperparameters override the command line; here its recipe comes first."""
+
+    def before_instantiate_classes(self) -> None:
+        """Name the run after its environment, and refuse a directory that cannot be written to."""
+        trainer = self.config[self.subcommand].trainer
+        if self.subcommand != "fit" or not trainer.logger:
+            return
+        options = trainer.logger.get("init_args") if not isinstance(trainer.logger, bool | list) else None
+        if options is not None and "save_dir" in options:
+            _continue_run(options, self.config[self.subcommand].ckpt_path)
+            if options.get("name") is None:
+                options["name"] = self.config[self.subcommand].data.env_id.split("/")[-1].split(":")[-1]
+            _check_writable(options["save_dir"])
+
+    def before_fit(self) -> None:
+        """Say what is about to run, and where its files go."""
+        data, where = self.datamodule, self.trainer.log_dir or self.trainer.default_root_dir
+        print(
+            f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps, {data.mode}, {data.num_workers} workers of "
+            f"{data.envs_per_worker} environments; files in {where}",
+            flush=True,
+        )
+
+    def instantiate_classes(self) -> None:
+        """Make everything; a value that a class of Lightning or torch refuses is the user's to mend.
+
+        Raises:
+            ConfigError: With the class's own reason.
+        """
+        try:
+            super().instantiate_classes()
+        except ConfigError:
+            raise
+        except (TypeError, ValueError, MisconfigurationException) as error:
+            raise ConfigError(str(error).strip().splitlines()[0]) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self.config_init[self.subcommand].trainer
+        callbacks: list[Callback] = list(config.callbacks or [])
+        if self.subcommand != "fit":
+            kwargs.setdefault("logger", False)
+            callbacks.append(ScoreTable())
+            if not any(isinstance(callback, VideoRecorder) for callback in callbacks):
+                callbacks.append(VideoRecorder())
+        if config.enable_progress_bar is not False:
+            callbacks.append(StepProgressBar())
+        return super().instantiate_trainer(callbacks=callbacks, **kwargs)
+
+
+class RecipeKeeper(SaveConfigCallback):
+    """Writes the recipe of a training into its directory and into its checkpoints."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit":
+            super().setup(trainer, pl_module, stage)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        recipe = yaml.safe_load(self.parser.dump(self.config, skip_none=False, format="yaml"))
+        checkpoint["recipe"] = yaml.safe_dump({key: recipe[key] for key in RECIPE_SECTIONS if key in recipe})
+
+
+def with_files(argv: list[str]) -> list[str]:
+    """The arguments with the names of recipes and runs replaced by files.
+
+    ``--config NAME`` becomes a local file or else the shipped recipe of that name. ``--ckpt_path`` may be a file, a
+    run's directory, ``last`` or ``best``; where no ``--config`` is given, the checkpoint's own recipe is put first,
+    so that options on the command line override it.
+
+    Raises:
+        ConfigError: No such recipe or checkpoint, or one that cannot be read.
+    """
+    command, options = argv[0], _split_equals(argv[1:])
+    configs = 0
+    checkpoint: Path | None = None
+    for i, option in enumerate(options):
+        value = options[i + 1] if i + 1 < len(options) else None
+        if option in ("-c", "--config") and value is not None:
+            options[i + 1] = str(resolve_recipe(value))
+            configs += 1
+        elif option == "--ckpt_path" and value not in (None, "null"):
+            assert value is not None
+            checkpoint = resolve_checkpoint(value, prefer="last" if command == "fit" else "best")
+            options[i + 1] = str(checkpoint)
+    if "--help" in options or "-h" in options:
+        return [command, *options]
+    if checkpoint is not None:
+        recipe = read_checkpoint(checkpoint).get("recipe")
+        if not configs:
+            if recipe is None:
+                raise ConfigError(f"{str(checkpoint)!r} carries no recipe; name one with --config.")
+            options = ["--config", str(recipe), *options]
+    elif command != "fit" and not configs:
+        raise ConfigError(f"{command} needs a trained agent: --ckpt_path with a checkpoint or a run's directory.")
+    elif not configs and not any(option.startswith("--data") for option in options):
+        raise ConfigError("fit needs a recipe, for example --config atari.yaml, or --data.env_id.")
+    return [command, *options]
+
+
+def _split_equals(options: list[str]) -> list[str]:
+    split: list[str] = []
+    for option in options:
+        name, equals, value = option.partition("=")
+        split += [name, value] if equals and name in ("-c", "--config", "--ckpt_path") else [option]
+    return split
+
+
+def _continue_run(logger: Any, checkpoint: Any) -> None:
+    """A resumed run goes on in its own directory, unless the options name another."""
+    if checkpoint is None or logger.get("version") is not None:
+        return
+    run = Path(checkpoint).absolute().parents[1]
+    if Path(logger["save_dir"]).absolute() == run.parents[1] and logger.get("name") in (None, run.parent.name):
+        logger["name"], logger["version"] = run.parent.name, run.name
+
+
+def _check_writable(directory: str) -> None:
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise ConfigError(f"the output directory {directory!r} cannot be written to: {error.strerror}.") from error
+
+
+def _quieten() -> None:
+    """Warnings of libraries about their own insides, which no user of ours can act on."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for message in (
+        ".*args parameter is intended to run from within Python.*",
+        ".*treespec.*",
+        ".*does not have many workers.*",
+        ".*Checkpoint directory.*exists and is not empty.*",
+        ".*Previous log files in this directory will be deleted.*",
+        ".*The dirpath has changed from.*",
+        ".*your dataloader is not resumable.*",
+        ".*smaller than the logging interval.*",
+        ".*The environment .* is out of date.*",
+        ".*settotalmass.*",
+        ".*Trying to infer the `batch_size`.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)

@@ -1,0 +1,164 @@
+"""What ``benchmark.py`` measures beside lit-a3c, each in a process of its own: Stable-Baselines3, and the bare costs.
+
+Usage, by ``benchmark.py``; the last line of output is a JSON number or object::
+
+    python scripts/rivals.py sb3 ALE/Pong-v5 --vector DummyVecEnv --threads 1 --num-envs 16 --warm-up 5 --seconds 20
+    python scripts/rivals.py bare ALE/Pong-v5 --num-envs 16 --rollout-length 5 --seconds 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+
+import torch
+
+NO_SKIP = {"ALE/Pong-v5": "ale_py:PongNoFrameskip-v4"}
+"""The same game without ALE's own frame skip and sticky actions: SB3's wrappers skip the frames."""
+
+
+def sb3_steps_per_second(
+    env_id: str, num_envs: int, rollout_length: int, vector: str, threads: int, warm_up: float, seconds: float
+) -> float:
+    """Steps per second of Stable-Baselines3's A2C with its default network, without logger and progress bar.
+
+    Args:
+        env_id: Pong gets SB3's own Atari wrappers (frame skip 4, 84 x 84, stack of 4) and ``CnnPolicy``, any other
+            ``MlpPolicy``.
+        num_envs: Environments.
+        rollout_length: Steps between two updates.
+        vector: ``DummyVecEnv`` (in this process) or ``SubprocVecEnv`` (a process for each environment).
+        threads: Torch threads; 0 leaves torch's default.
+        warm_up: Seconds of training before the window.
+        seconds: Length of the window.
+    """
+    from stable_baselines3 import A2C
+    from stable_baselines3.common import vec_env
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.env_util import make_atari_env, make_vec_env
+
+    class Window(BaseCallback):
+        """Ends the training with the window."""
+
+        begin, steps_before, rate = 0.0, 0, 0.0
+
+        def _on_training_start(self) -> None:
+            self.start = time.monotonic()
+
+        def _on_step(self) -> bool:
+            now = time.monotonic()
+            if not self.begin:
+                if now - self.start >= warm_up:
+                    self.begin, self.steps_before = now, self.num_timesteps
+                return True
+            self.rate = (self.num_timesteps - self.steps_before) / (now - self.begin)
+            return now - self.begin < seconds
+
+    if threads:
+        torch.set_num_threads(threads)
+    vector_class = getattr(vec_env, vector)
+    # As lit-a3c does: import once, fork every worker from there. SB3's sixteen workers start in seconds then.
+    multiprocessing.set_forkserver_preload(["stable_baselines3.common.env_util"])
+    if env_id in NO_SKIP:
+        env = vec_env.VecFrameStack(make_atari_env(NO_SKIP[env_id], num_envs, seed=0, vec_env_cls=vector_class), 4)
+    else:
+        env = make_vec_env(env_id, num_envs, seed=0, vec_env_cls=vector_class)
+    model = A2C("CnnPolicy" if env_id in NO_SKIP else "MlpPolicy", env, n_steps=rollout_length, seed=0, device="cpu")
+    window = Window()
+    model.learn(10**9, callback=window)
+    env.close()
+    return window.rate
+
+
+def bare_costs(env_id: str, num_envs: int, rollout_length: int, seconds: float) -> dict[str, float]:
+    """Microseconds per step of the three things that every step must pay for, on one core with one thread.
+
+    Args:
+        env_id: The environment; its default network is the recipe's.
+        num_envs: Environments ``E`` stepped, and observations acted on, at once.
+        rollout_length: ``T``; the learner's batch is ``E * T``.
+        seconds: In all.
+    """
+    import numpy as np
+
+    from lit_a3c import ActorCritic, EnvConfig, RMSprop, losses
+
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    config = EnvConfig(env_id)
+    spec = config.spec()
+    env = config.make(num_envs, seed=0, training=True).gym  # below TorchRL
+    policy = ActorCritic(spec)
+    optimizer = RMSprop(policy.parameters(), eps=1e-5)
+
+    first = torch.as_tensor(env.reset(seed=0)[0])
+    observation = first.expand(rollout_length, *first.shape).clone()  # [T, E, ...]
+    action = policy.act(observation)
+    advantage = torch.randn(rollout_length, num_envs)
+    draws = [np.stack([spec.action_space.sample() for _ in range(num_envs)]) for _ in range(100)]
+    turn = iter(range(10**12))
+
+    def environment() -> None:
+        _, _, terminated, truncated, _ = env.step(draws[next(turn) % len(draws)])
+        if (over := terminated | truncated).any():
+            env.reset(options={"reset_mask": over})
+
+    def learner() -> None:
+        distribution, value = policy(observation)
+        loss = (
+            losses.policy_gradient_loss(distribution.log_prob(action), advantage)
+            + 0.5 * losses.value_loss(value, advantage)
+            + 0.01 * losses.entropy_loss(distribution.entropy())
+        ).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(policy.parameters(), 0.5)
+        optimizer.step()
+
+    return {
+        "environment": _microseconds(environment, seconds / 3) / num_envs,
+        "policy": _microseconds(lambda: policy.act(first), seconds / 3) / num_envs,
+        "learner": _microseconds(learner, seconds / 3) / (num_envs * rollout_length),
+    }
+
+
+def _microseconds(call: Callable[[], object], seconds: float) -> float:
+    """Of one call, the mean over so many seconds, the first fifth of which is warm-up."""
+    begin = time.perf_counter()
+    while time.perf_counter() - begin < seconds / 5:
+        call()
+    calls, begin = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - begin) < 0.8 * seconds:
+        call()
+        calls += 1
+    return 1e6 * elapsed / calls
+
+
+def main() -> None:
+    """Measure one window and print it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("sb3", "bare"))
+    parser.add_argument("env_id")
+    parser.add_argument("--num-envs", type=int, default=16)
+    parser.add_argument("--rollout-length", type=int, default=5)
+    parser.add_argument("--vector", default="DummyVecEnv", choices=("DummyVecEnv", "SubprocVecEnv"))
+    parser.add_argument("--threads", type=int, default=0, help="torch threads of sb3; 0: torch's default")
+    parser.add_argument("--warm-up", type=float, default=5)
+    parser.add_argument("--seconds", type=float, default=20)
+    options = vars(parser.parse_args())
+    if options.pop("what") == "sb3":
+        print(json.dumps(sb3_steps_per_second(**options)))
+    else:
+        for name in ("vector", "threads", "warm_up"):
+            del options[name]
+        print(json.dumps(bare_costs(**options)))
+
+
+if __name__ == "__main__":
+    main()

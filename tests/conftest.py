@@ -1,0 +1,43 @@
+"""What all tests share: one torch thread, fixed seeds, and the tiniest spaces."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box, Discrete
+
+from lit_a3c.envs import EnvSpec
+
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the fork server's imports
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    """Every test starts from the same random numbers and leaves one torch thread behind."""
+    torch.manual_seed(0)
+    np.random.seed(0)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def discrete_spec() -> EnvSpec:
+    """Three numbers in, two actions out."""
+    return EnvSpec("test", Box(-1, 1, (3,), np.float32), Discrete(2))
+
+
+@pytest.fixture
+def continuous_spec() -> EnvSpec:
+    """Three numbers in, a pair of them out."""
+    return EnvSpec("test", Box(-1, 1, (3,), np.float32), Box(-1, 1, (2,), np.float32))
+
+
+@pytest.fixture
+def image_spec() -> EnvSpec:
+    """The observations of an Atari game."""
+    return EnvSpec("test", Box(0, 255, (4, 84, 84), np.uint8), Discrete(6))

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import torch
+
+from lit_a3c.envs import Episode
+from lit_a3c.rollout import Rollout
+
+FIELDS = {"observation", "action", "reward", "terminated", "truncated", "next_observation"}
+
+
+def rollout(start: int, time: int = 3, batch: int = 2, **fields: int) -> Rollout:
+    """Numbers that tell rollouts and places apart."""
+    reward = start + torch.arange(time * batch).reshape(time, batch).float()
+    observation = reward[..., None].repeat(1, 1, 4)
+    return Rollout(
+        observation=observation,
+        action=reward.long(),
+        reward=reward,
+        terminated=reward % 2 == 0,
+        truncated=reward % 3 == 0,
+        next_observation=observation + 1,
+        episodes=[Episode(0, float(start), time)],
+        **fields,
+    )
+
+
+def test_num_steps_and_lag() -> None:
+    """Steps are T times B; the lag counts updates."""
+    assert rollout(0, time=5, batch=3).num_steps == 15
+    assert rollout(0, version=4, learner_version=9).policy_lag == 5
+    assert rollout(0).policy_lag == 0
+
+
+def test_tensors_are_all_six() -> None:
+    """And nothing else."""
+    assert set(rollout(0).tensors()) == FIELDS
+
+
+def test_to_moves_every_tensor_and_keeps_the_rest() -> None:
+    """Dtype as a stand-in for a device."""
+    record = rollout(0, version=3, learner_version=4)
+    moved = record.to("meta")
+    assert {tensor.device.type for tensor in moved.tensors().values()} == {"meta"}
+    assert (moved.version, moved.learner_version, moved.episodes) == (3, 4, record.episodes)
+    assert record.to(torch.float64).reward.dtype == torch.float64
+    assert record.reward.device.type == "cpu"
+
+
+def test_cat_puts_environments_side_by_side() -> None:
+    """Along B, in order; the oldest version counts, all episodes are kept."""
+    a, b = rollout(0, version=7, learner_version=8), rollout(100, batch=1, version=5, learner_version=8)
+    both = Rollout.cat([a, b])
+    assert both.num_steps == 9
+    for name in FIELDS:
+        tensor = both.tensors()[name]
+        assert torch.equal(tensor[:, :2], a.tensors()[name])
+        assert torch.equal(tensor[:, 2:], b.tensors()[name])
+    assert (both.version, both.learner_version, both.policy_lag) == (5, 8, 3)
+    assert both.episodes == a.episodes + b.episodes
+
+
+def test_cat_copies() -> None:
+    """Also a single rollout: its tensors may be filled again by the next one."""
+    a = rollout(0)
+    alone = Rollout.cat([a])
+    a.reward.fill_(-1)
+    assert alone.reward[1, 0] == 2
