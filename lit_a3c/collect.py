@@ -11,6 +11,7 @@ exception as "exit code 1", and its hand-over of small batches costs more than M
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import signal
 import traceback
@@ -237,10 +238,11 @@ class WorkerPool:
         self._take = 1 if config.mode == "async" else config.num_workers
         self._weights = SharedWeights(policy)
         self._ready: deque[tuple[_Worker, _Done]] = deque()
-        self._lent: list[tuple[_Worker, int]] = []
         portable = copy.deepcopy(policy).cpu()
         num_slots = 2 if config.mode == "async" else 1
         self._workers = [self._start(config, portable, number, num_slots) for number in range(config.num_workers)]
+        # Slots in the learner's hands. At first all of them, so that no worker acts before the first push.
+        self._lent = [(worker, slot) for slot in range(num_slots) for worker in self._workers]
 
     def _start(self, config: CollectConfig, policy: ActorCritic, number: int, num_slots: int) -> _Worker:
         slots = [_empty_slot(config) for _ in range(num_slots)]
@@ -253,10 +255,7 @@ class WorkerPool:
         )
         process.start()
         theirs.close()
-        worker = _Worker(number, process, ours, slots)
-        for slot in range(num_slots):
-            ours.send(slot)
-        return worker
+        return _Worker(number, process, ours, slots)
 
     def push(self, policy: nn.Module) -> None:
         self._weights.push(_tensors(policy))
@@ -268,7 +267,8 @@ class WorkerPool:
             WorkerError: A worker has ended.
         """
         for worker, slot in self._lent:
-            self._send(worker, slot)
+            with contextlib.suppress(OSError):  # it has ended; _receive finds its last word and reports that
+                worker.connection.send(slot)
         while len(self._ready) < self._take:
             self._receive()
         taken = [self._ready.popleft() for _ in range(self._take)]
@@ -284,12 +284,6 @@ class WorkerPool:
             for worker, done in sorted(taken, key=lambda item: item[0].number)
         ]
         return rollouts[0] if len(rollouts) == 1 else Rollout.cat(rollouts)
-
-    def _send(self, worker: _Worker, slot: int) -> None:
-        try:
-            worker.connection.send(slot)
-        except OSError:  # it has ended; what it said last is the reason to report
-            self._raise_for(worker)
 
     def _receive(self) -> None:
         """Wait for messages, and take one of every worker that has any: first come, first served."""
@@ -336,16 +330,23 @@ def _work(
     torch.manual_seed(config.worker_seed(worker))
     try:
         actor = Actor(config, policy, worker)
-        while True:
-            slot = connection.recv()
+        while (slot := _next_slot(connection)) is not None:
             version = weights.pull(actor.weights)
             rollout = actor.rollout()
             _fill(slots[slot], rollout)
-            connection.send(_Done(slot, version, rollout.episodes))
-    except (EOFError, OSError):  # the learner is gone or has closed the pipe
-        return
+            with contextlib.suppress(OSError):  # the learner is gone: the next slot never comes
+                connection.send(_Done(slot, version, rollout.episodes))
     except Exception as error:
-        connection.send(_Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))
+        with contextlib.suppress(OSError):
+            connection.send(_Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))
+
+
+def _next_slot(connection: Connection) -> int | None:
+    """The next slot to fill, or None when the learner is gone or has closed the pipe."""
+    try:
+        return int(connection.recv())
+    except (EOFError, OSError):
+        return None
 
 
 def _empty_slot(config: CollectConfig) -> Rollout:

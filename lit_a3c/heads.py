@@ -103,7 +103,7 @@ def default_head(num_features: int, space: Space) -> ActionHead:
 
 def _gaussian(mean: Tensor, std: Tensor, shape: torch.Size) -> Distribution:
     lead = mean.shape[:-1]
-    normal = Normal(mean.view(*lead, *shape), std.reshape(*lead, *shape), validate_args=False)
+    normal = Normal(mean.view((*lead, *shape)), std.reshape((*lead, *shape)), validate_args=False)
     # Independent sums log_prob and entropy over the action's own dimensions, so both come out as [...].
     return Independent(normal, len(shape), validate_args=False)
 

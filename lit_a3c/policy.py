@@ -65,4 +65,5 @@ class ActorCritic(nn.Module):
 
     def _features(self, observation: Tensor) -> Tensor:
         lead = observation.shape[: observation.ndim - self._observation_dims]
-        return self.body(observation.reshape(-1, *observation.shape[len(lead) :])).unflatten(0, lead)
+        features: Tensor = self.body(observation.reshape(-1, *observation.shape[len(lead) :]))
+        return features.view(*lead, -1)

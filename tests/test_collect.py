@@ -349,7 +349,6 @@ def test_a_workers_exception_arrives(mode: str) -> None:
     assert not workers()
 
 
-# FAILS: WorkerPool._send meets the broken pipe first, and _raise_for does not read what the worker said before.
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_an_exception_arrives_while_nobody_listens(mode: str) -> None:
     """A worker that failed while the learner was busy is reported by its exception, not as a broken pipe."""
@@ -364,7 +363,6 @@ def test_an_exception_arrives_while_nobody_listens(mode: str) -> None:
     assert "worker 0 failed: ZeroDivisionError: the toy broke in step 3" in message
 
 
-# FAILS: _work takes the environment's own OSError for a closed pipe and ends without a word.
 def test_an_environments_own_oserror_arrives() -> None:
     """A missing file is an environment's failure like any other."""
     with collecting(toy("Broken"), "async", error="FileNotFoundError") as (collection, _):

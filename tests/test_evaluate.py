@@ -166,7 +166,6 @@ def test_film_of_pong() -> None:
     assert (pictures[0][..., 0] != pictures[0][..., 2]).any(), "in colour"
 
 
-# FAILS: see test_atari.test_pictures_change_nothing.
 def test_a_film_follows_from_its_seed() -> None:
     """Filmed twice, the episode is the same; another seed films another."""
     films = [[picture.tobytes() for picture in Film(PONG, zero, seed)] for seed in (3, 3, 4)]

@@ -46,7 +46,6 @@ def mean_and_std(head: ActionHead, features: Tensor) -> tuple[np.ndarray, np.nda
     return affine(head.mean), np.log1p(np.exp(affine(head.raw_std))) + head.min_std
 
 
-# FAILS for lead () with a Box of shape (): heads._gaussian calls mean.view() without a size.
 @pytest.mark.parametrize("lead", [(), (4,), (3, 4)])
 def test_batch_shapes_and_leading_dimensions(lead: tuple[int, ...]) -> None:
     """``[T, B, F]`` features give ``[T, B]`` densities, entropies, and actions of the space's shape."""

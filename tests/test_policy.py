@@ -17,7 +17,6 @@ def test_atari_network_has_the_papers_size(image_spec: EnvSpec) -> None:
     assert sum(p.numel() for p in policy.parameters()) == 676_144 + 257 * 6 + 257
 
 
-# FAILS for lead (): ActorCritic._features calls unflatten(0, ()), which torch refuses.
 @pytest.mark.parametrize("lead", [(), (4,), (3, 4)])
 @pytest.mark.parametrize("name", ["discrete_spec", "continuous_spec", "image_spec"])
 def test_leading_dimensions_pass_through(request: pytest.FixtureRequest, name: str, lead: tuple[int, ...]) -> None:

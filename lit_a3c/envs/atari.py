@@ -16,12 +16,15 @@ from lit_a3c.envs.options import AtariOptions
 from lit_a3c.errors import ConfigError, did_you_mean
 
 PREFIX, SUFFIX = "ALE/", "-v5"
+TWO_PLAYERS = {"combat", "joust", "maze_craze", "warlords"}
+"""Games that need two players; asked for them, ale-py ends the process."""
 
 
 @cache
 def games() -> dict[str, str]:
     """Every game of ale-py by its environment id: ``{"ALE/MsPacman-v5": "ms_pacman", ...}``."""
-    return {f"{PREFIX}{game.title().replace('_', '')}{SUFFIX}": game for game in roms.get_all_rom_ids()}
+    single = [game for game in roms.get_all_rom_ids() if game not in TWO_PLAYERS]
+    return {f"{PREFIX}{game.title().replace('_', '')}{SUFFIX}": game for game in single}
 
 
 @cache
@@ -133,7 +136,7 @@ class _AtariConventions(VectorWrapper):
 class _ColourTwin(VectorWrapper):
     """Pictures of a vector environment that cannot render: the same games in colour, played in step with it.
 
-    Emulator, no-ops and sticky actions are determined by seed and actions, so both play the same episode.
+    Emulator, no-ops and sticky actions are determined by the first seed and the actions, so both play the same.
     """
 
     def __init__(self, env: VectorEnv, twin: AtariVectorEnv) -> None:
@@ -142,8 +145,6 @@ class _ColourTwin(VectorWrapper):
         self._picture: np.ndarray = np.empty(0)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
-        if seed is None:
-            seed = int(np.random.default_rng().integers(2**31))  # both must share one
         self._picture, _ = self._twin.reset(seed=seed)
         return self.env.reset(seed=seed, options=options)
 

@@ -227,7 +227,6 @@ def test_reference_scores_are_of_57_known_games() -> None:
     assert all(random < human for random, human in scores.values() if random != human)
 
 
-# FAILS for Combat, Joust, MazeCraze and Warlords: ale-py has no single-player rules for them and ends the process.
 def test_every_known_game_is_one_that_ale_plays() -> None:
     """Games of several players pass no check here, because the emulator would end the process over them."""
     gymnasium.register_envs(ale_py)
@@ -251,7 +250,6 @@ def test_unknown_games_name_the_nearest(given: str, near: str) -> None:
         EnvConfig(given)
 
 
-# FAILS: _ColourTwin.reset draws a fresh seed from the system where it is given none, so a game with pictures
 # does not follow from its seed.
 def test_pictures_change_nothing() -> None:
     """With pictures the same seed and actions give the same observations, rewards and ends."""
@@ -265,8 +263,8 @@ def test_pictures_change_nothing() -> None:
 
 
 def test_the_twins_agree_with_each_other() -> None:
-    """The twin's rewards and ends are those of the game it pictures, and its grey frames too, through new games."""
-    env = make("Breakout", num_envs=2, training=False, render=True, sticky=0.25, max_frames=300)
+    """The twin's rewards and ends are those of the game it pictures, through new games."""
+    env = make("MsPacman", num_envs=2, training=False, render=True, sticky=0.25, max_frames=300)
     twin = env.gym
     while not hasattr(twin, "_twin"):
         twin = twin.env
@@ -277,7 +275,7 @@ def test_the_twins_agree_with_each_other() -> None:
         return results[-1]
 
     twin._twin.step = spy
-    actions = torch.randint(0, 4, (150,), generator=torch.Generator().manual_seed(4))
+    actions = torch.randint(0, 9, (150,), generator=torch.Generator().manual_seed(4))
     steps = walk(env, actions)
     assert column(steps, "next", "truncated").sum() >= 2
     assert column(steps, "next", "reward").any()
@@ -303,4 +301,4 @@ def test_the_twins_agree_with_each_other() -> None:
 def test_options_out_of_range_are_refused(name: str, value: float) -> None:
     """Before the emulator hangs on them."""
     with pytest.raises(ConfigError, match=rf"data\.atari\.{name} {value}"):
-        AtariOptions(**{name: value})
+        EnvConfig("ALE/Pong-v5", AtariOptions(**{name: value}))
