@@ -100,7 +100,6 @@ class Actor:
     """
 
     def __init__(self, config: CollectConfig, policy: ActorCritic, worker: int) -> None:
-        from tensordict.nn import TensorDictModule
         from torchrl.collectors import Collector
 
         self.policy = copy.deepcopy(policy).cpu().eval().requires_grad_(False)
@@ -110,13 +109,18 @@ class Actor:
             warnings.simplefilter("ignore", FutureWarning)  # on transforms for recurrent policies
             self._collector = Collector(
                 self._env.torchrl,
-                TensorDictModule(self.policy.act, in_keys=["observation"], out_keys=["action"]),
+                self._act,
+                trust_policy=True,
                 frames_per_batch=config.envs_per_worker * config.rollout_length,
                 total_frames=-1,
                 track_traj_ids=False,
                 return_same_td=True,  # the buffer is copied or consumed before it is filled again
             )
         self._batches = iter(self._collector)
+
+    def _act(self, state: Any) -> Any:
+        """TorchRL's view of the policy. A ``TensorDictModule`` would do the same for 0.15 ms more a step."""
+        return state.set("action", self.policy.act(state.get("observation")))
 
     def rollout(self) -> Rollout:
         """``T`` more steps. The tensors are views of a buffer that the next call fills again."""
