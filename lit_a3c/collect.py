@@ -71,8 +71,8 @@ class CollectConfig:
 class Collection(Protocol):
     """A source of rollouts that acts with the weights pushed last."""
 
-    def push(self, policy: nn.Module) -> None:
-        """Publish the weights of the learner's policy."""
+    def push(self) -> None:
+        """Publish the weights of the learner's policy, the one given at the start."""
 
     def next(self) -> Rollout:
         """The next rollout; the tensors of the one before are free for reuse."""
@@ -155,7 +155,7 @@ class SharedWeights:
     """
 
     def __init__(self, policy: nn.Module) -> None:
-        tensors = [tensor.detach().cpu() for tensor in _tensors(policy)]
+        tensors = [tensor.cpu() for tensor in _tensors(policy)]
         self._buffers = [[tensor.clone().share_memory_() for tensor in tensors] for _ in range(2)]
         self._version = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -168,7 +168,7 @@ class SharedWeights:
     def push(self, tensors: Sequence[Tensor]) -> None:
         """Publish these as the next version."""
         version = self.version + 1
-        torch._foreach_copy_(self._buffers[version % 2], [tensor.detach() for tensor in tensors])
+        torch._foreach_copy_(self._buffers[version % 2], list(tensors))
         self._version.fill_(version)
 
     @torch.no_grad()
@@ -185,13 +185,14 @@ class _Serial:
     """All workers' environments stepped one after the other by the calling process."""
 
     def __init__(self, config: CollectConfig, policy: ActorCritic) -> None:
+        self._learner = _tensors(policy)
         self._actors = [Actor(config, policy, worker) for worker in range(config.num_workers)]
         self._version = 0
 
     @torch.no_grad()
-    def push(self, policy: nn.Module) -> None:
+    def push(self) -> None:
         for actor in self._actors:
-            torch._foreach_copy_(actor.weights, _tensors(policy))
+            torch._foreach_copy_(actor.weights, self._learner)
         self._version += 1
 
     def next(self) -> Rollout:
@@ -241,6 +242,7 @@ class WorkerPool:
     def __init__(self, config: CollectConfig, policy: ActorCritic) -> None:
         self._take = 1 if config.mode == "async" else config.num_workers
         self._weights = SharedWeights(policy)
+        self._learner = _tensors(policy)
         self._ready: deque[tuple[_Worker, _Done]] = deque()
         portable = copy.deepcopy(policy).cpu()
         num_slots = 2 if config.mode == "async" else 1
@@ -261,8 +263,8 @@ class WorkerPool:
         theirs.close()
         return _Worker(number, process, ours, slots)
 
-    def push(self, policy: nn.Module) -> None:
-        self._weights.push(_tensors(policy))
+    def push(self) -> None:
+        self._weights.push(self._learner)
 
     def next(self) -> Rollout:
         """The next rollout, or all workers' next ones side by side in ``sync`` mode.
@@ -386,5 +388,5 @@ def _fill(slot: Rollout, rollout: Rollout) -> None:
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:
-    """Parameters and buffers, in one order everywhere."""
-    return [*module.parameters(), *module.buffers()]
+    """Parameters and buffers, in one order everywhere. Listing them costs more than copying small ones: do it once."""
+    return [tensor.detach() for tensor in (*module.parameters(), *module.buffers())]

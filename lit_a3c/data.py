@@ -167,7 +167,7 @@ class RolloutStream:
         module = cast(Any, self._trainer.lightning_module)
         while module.steps < self._total_steps:
             assert self._collection is not None, "the stream was closed"
-            self._collection.push(module.policy)
+            self._collection.push()
             yield self._collection.next()
 
     def close(self) -> None:

@@ -160,7 +160,7 @@ class A3C(LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip as the trainer's flags say; the norm from before is logged."""
-        parameters = [p for p in self.policy.parameters() if p.grad is not None]
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if gradient_clip_algorithm == "value":
             self._add("grad_norm", torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)

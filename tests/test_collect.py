@@ -133,7 +133,8 @@ def test_pushed_weights_reach_the_actors(mode: str) -> None:
         assert first.version == 0
         assert set(first.action.unique().tolist()) == {0, 1}
         for version, action in ((1, 0), (2, 1)):
-            collection.push(always(policy, action))
+            always(policy, action)
+            collection.push()
             for _ in range(12):
                 rollout = collection.next()
                 assert rollout.learner_version == version
@@ -155,12 +156,12 @@ def test_buffers_are_pushed_with_the_parameters(mode: str) -> None:
             policy.body.layers[2].weight[0, 0] = 10
             policy.head.logits.weight[:, 0] = torch.tensor([-50.0, 50.0])
             policy.body.norm.mean.fill_(1e6)  # all counts are below: action 0
-        collection.push(policy)
+        collection.push()
         for _ in range(4):
             rollout = collection.next()
         assert not rollout.action.any()
         policy.body.norm.mean.fill_(-1e6)
-        collection.push(policy)
+        collection.push()
         for _ in range(4):
             rollout = collection.next()
         assert rollout.action.all()
@@ -170,10 +171,10 @@ def test_buffers_are_pushed_with_the_parameters(mode: str) -> None:
 def test_the_lag_is_zero_where_the_learner_waits(mode: str) -> None:
     """Weights pushed before a rollout is asked for have acted in it; workers may have begun the very first before."""
     with collecting("CartPole-v1", mode, workers=2) as (collection, policy):
-        collection.push(policy)
+        collection.push()
         assert collection.next().policy_lag <= 1
         for version in range(2, 12):
-            collection.push(policy)
+            collection.push()
             rollout = collection.next()
             assert (rollout.version, rollout.learner_version) == (version, version)
 
@@ -184,7 +185,7 @@ def test_the_lag_of_a_worker_is_at_most_its_slots() -> None:
         lags, versions = [], []
         for _ in range(40):
             time.sleep(0.01)  # time enough for a worker to run ahead
-            collection.push(policy)
+            collection.push()
             rollout = collection.next()
             lags.append(rollout.policy_lag)
             versions.append(rollout.version)
@@ -235,7 +236,7 @@ def test_serial_is_reproducible_to_the_bit() -> None:
             for _ in range(5):
                 with torch.no_grad():
                     policy.head.logits.bias.add_(torch.randn(2))
-                collection.push(policy)
+                collection.push()
                 rollouts.append(copied(collection.next()))
         return rollouts
 

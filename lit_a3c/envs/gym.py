@@ -53,6 +53,8 @@ def make_gym(env_id: str, num_envs: int, kwargs: dict[str, Any], *, render: bool
     check_registered(env_id)
     if render:
         kwargs = {**kwargs, "render_mode": "rgb_array"}
+        if "gymnasium.envs.mujoco" in str(gymnasium.spec(env_id).entry_point):
+            kwargs = {"width": 256, "height": 256, **kwargs}  # without a GPU the default takes 32 ms a picture
         if not os.environ.get("DISPLAY"):
             os.environ.setdefault("MUJOCO_GL", "egl")  # read when mujoco is first imported
     _soften_mujoco_warnings()
