@@ -29,8 +29,8 @@ class StepProgressBar(TQDMProgressBar):
         metrics: dict[str, int | str | float | dict[str, float]] = {
             "frames": tqdm.format_sizeof(pl_module.steps * pl_module.spec.frame_skip)
         }
-        if recent := pl_module.recent_episodes():
-            metrics["return"] = f"{recent['train/return']:.1f}"
+        if recent := pl_module.meter.episodes():
+            metrics["return"] = f"{recent['return']:.1f}"
         return metrics
 
     def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:

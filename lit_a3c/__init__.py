@@ -32,7 +32,7 @@ _HOMES = {
     "RolloutData": "data",
     "RunLogger": "loggers",
     "StateDependentGaussianHead": "heads",
-    "WorkerError": "collect",
+    "WorkerError": "workers",
 }
 __all__ = [
     "A3C",
@@ -61,7 +61,6 @@ __all__ = [
 
 if TYPE_CHECKING:
     from lit_a3c.bodies import A3CBody, Body, MLPBody, NatureBody
-    from lit_a3c.collect import WorkerError
     from lit_a3c.data import RolloutData
     from lit_a3c.envs import AtariOptions, EnvConfig, EnvSpec, Episode
     from lit_a3c.errors import ConfigError
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     from lit_a3c.optim import RMSprop
     from lit_a3c.policy import ActorCritic
     from lit_a3c.rollout import Rollout
+    from lit_a3c.workers import WorkerError
 
 
 def __getattr__(name: str) -> Any:

@@ -18,12 +18,12 @@ from lit_a3c.callbacks.progress import StepProgressBar
 from lit_a3c.callbacks.scores import ScoreTable
 from lit_a3c.callbacks.video import VideoRecorder
 from lit_a3c.checkpoints import read_checkpoint, resolve_checkpoint
-from lit_a3c.collect import WorkerError
 from lit_a3c.data import RolloutData
 from lit_a3c.errors import ConfigError
 from lit_a3c.messages import explain
 from lit_a3c.module import A3C
 from lit_a3c.recipes import resolve_recipe
+from lit_a3c.workers import WorkerError
 
 RECIPE_SECTIONS = ("seed_everything", "model", "data", "trainer")
 

@@ -11,7 +11,8 @@ import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
-from lit_a3c.collect import MODES, CollectConfig, Collection, collect
+from lit_a3c.actor import CollectConfig
+from lit_a3c.collect import MODES, Collection, collect
 from lit_a3c.envs import AtariOptions, EnvConfig
 from lit_a3c.errors import ConfigError, check_choice, check_number
 from lit_a3c.evaluate import EpisodeLoader, Film

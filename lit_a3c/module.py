@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,13 +17,13 @@ from lit_a3c.envs import EnvSpec, Episode
 from lit_a3c.errors import ConfigError, check_choice, check_number
 from lit_a3c.evaluate import Film, summarize
 from lit_a3c.heads import default_head
+from lit_a3c.meter import TrainingMeter
 from lit_a3c.optim import RMSprop
 from lit_a3c.policy import ActorCritic, BodyFactory, HeadFactory
 from lit_a3c.returns import ReturnScale, explained_variance, lambda_returns
 from lit_a3c.rollout import Rollout
 
 OptimizerFactory = Callable[[Iterable], Optimizer]
-EPISODE_WINDOW = 100
 
 
 class A3C(LightningModule):
@@ -82,11 +80,7 @@ class A3C(LightningModule):
         """Steps learned from so far."""
         self.episodes: list[Episode] = []
         """Episodes of the present or last evaluation."""
-        self._recent: deque[Episode] = deque(maxlen=EPISODE_WINDOW)
-        self._sums: dict[str, Tensor] = {}
-        self._updates = 0
-        self._lag = 0
-        self._clock = (0.0, 0)
+        self.meter = TrainingMeter()
 
     # Learning
 
@@ -109,13 +103,11 @@ class A3C(LightningModule):
         entropy_loss = reduce(losses.entropy_loss(entropy))
         loss = policy_loss + self.hparams["value_coef"] * value_loss + self.hparams["entropy_coef"] * entropy_loss
 
-        self._add("policy_loss", policy_loss)
-        self._add("value_loss", value_loss)
-        self._add("entropy", entropy.mean())
-        self._add("explained_variance", explained_variance(v_t.detach(), returns))
-        self._recent.extend(rollout.episodes)
-        self._lag += rollout.policy_lag
-        self._updates += 1
+        self.meter.add("policy_loss", policy_loss)
+        self.meter.add("value_loss", value_loss)
+        self.meter.add("entropy", entropy.mean())
+        self.meter.add("explained_variance", explained_variance(v_t.detach(), returns))
+        self.meter.count(rollout)
         self.steps += rollout.num_steps
         return loss
 
@@ -162,50 +154,28 @@ class A3C(LightningModule):
         """Clip as the trainer's flags say; the norm from before is logged."""
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if gradient_clip_algorithm == "value":
-            self._add("grad_norm", torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
+            self.meter.add(
+                "grad_norm", torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+            )
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         else:
             norm = torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val or math.inf)
-            self._add("grad_norm", norm)
+            self.meter.add("grad_norm", norm)
 
     # Records
-
-    def _add(self, name: str, value: Tensor) -> None:
-        """Accumulate on tensors; logging itself costs milliseconds and happens every so many updates."""
-        value = value.detach()
-        self._sums[name] = self._sums[name] + value if name in self._sums else value
 
     def on_fit_start(self) -> None:
         check_number("trainer.gradient_clip_val", self.trainer.gradient_clip_val or 0, low=0)
 
     def on_train_start(self) -> None:
-        self._clock = (time.monotonic(), self.steps)
+        self.meter.start()
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
-        if 0 < self.trainer.log_every_n_steps <= self._updates:  # type: ignore[attr-defined]
-            self._log_training()
+        if 0 < self.trainer.log_every_n_steps <= self.meter.updates:  # type: ignore[attr-defined]
+            report = self.meter.report() | {"learning_rate": self.trainer.optimizers[0].param_groups[0]["lr"]}
+            self._publish({f"train/{name}": value for name, value in report.items()})
         if self.steps >= self.hparams["total_steps"]:
             self.trainer.should_stop = True
-
-    def _log_training(self) -> None:
-        """Means over the updates since the last call."""
-        metrics = {f"train/{name}": float(total) / self._updates for name, total in self._sums.items()}
-        metrics["train/policy_lag"] = self._lag / self._updates
-        metrics["train/learning_rate"] = self.trainer.optimizers[0].param_groups[0]["lr"]
-        then, steps_then = self._clock
-        now = time.monotonic()
-        metrics["train/steps_per_second"] = (self.steps - steps_then) / (now - then)
-        metrics |= self.recent_episodes()
-        self._sums, self._updates, self._lag, self._clock = {}, 0, 0, (now, self.steps)
-        self._publish(metrics)
-
-    def recent_episodes(self) -> dict[str, float]:
-        """``train/return`` and ``train/episode_length``: means over the last 100 finished episodes, if any."""
-        if not self._recent:
-            return {}
-        returns, lengths = zip(*((e.ret, e.length) for e in self._recent), strict=True)
-        count = len(self._recent)
-        return {"train/return": sum(returns) / count, "train/episode_length": sum(lengths) / count}
 
     def _publish(self, metrics: dict[str, float]) -> None:
         """To callbacks by Lightning's way, to the loggers with steps as the axis."""
@@ -230,10 +200,8 @@ class A3C(LightningModule):
     def on_validation_epoch_end(self) -> None:
         summary = summarize(self.episodes, self.spec)
         names = {"return_mean": "mean", "return_sd": "sd", "episode_length": "length"}
-        metrics = {f"val/{name}": summary[key] for name, key in names.items()}
-        if self.trainer.sanity_checking:
-            return
-        self._publish(metrics)
+        if not self.trainer.sanity_checking:
+            self._publish({f"val/{name}": summary[key] for name, key in names.items()})
 
     def on_test_epoch_start(self) -> None:
         self.episodes = []
@@ -251,7 +219,7 @@ class A3C(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["spec"] = self.spec.to_plain()
         checkpoint["steps"] = self.steps
-        checkpoint["recent"] = [list(episode) for episode in self._recent]
+        checkpoint["recent"] = [list(episode) for episode in self.meter.recent]
         hparams = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = {key: value for key, value in hparams.items() if _is_plain(value)}
 
@@ -271,7 +239,7 @@ class A3C(LightningModule):
                 f"({self.spec.observation_space}, {self.spec.action_space})."
             )
         self.steps = checkpoint["steps"]
-        self._recent.extend(Episode(*episode) for episode in checkpoint["recent"])
+        self.meter.recent.extend(Episode(*episode) for episode in checkpoint["recent"])
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, **kwargs: Any) -> A3C:  # type: ignore[override]

@@ -13,11 +13,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lit_a3c.collect import CollectConfig, Collection, SharedWeights, WorkerError, collect
+from lit_a3c.actor import CollectConfig
+from lit_a3c.collect import Collection, collect
 from lit_a3c.envs import EnvConfig
 from lit_a3c.policy import ActorCritic
 from lit_a3c.processes import context
 from lit_a3c.rollout import Rollout
+from lit_a3c.workers import SharedWeights, WorkerError
 from tests.toys import LIMIT, toy
 
 MODES = ("serial", "sync", "async")
@@ -170,7 +172,7 @@ def test_buffers_are_pushed_with_the_parameters(mode: str) -> None:
 @pytest.mark.parametrize("mode", ["serial", "sync"])
 def test_the_lag_is_zero_where_the_learner_waits(mode: str) -> None:
     """Weights pushed before a rollout is asked for have acted in it; workers may have begun the very first before."""
-    with collecting("CartPole-v1", mode, workers=2) as (collection, policy):
+    with collecting("CartPole-v1", mode, workers=2) as (collection, _policy):
         collection.push()
         assert collection.next().policy_lag <= 1
         for version in range(2, 12):
@@ -181,7 +183,7 @@ def test_the_lag_is_zero_where_the_learner_waits(mode: str) -> None:
 
 def test_the_lag_of_a_worker_is_at_most_its_slots() -> None:
     """A worker is never more than two rollouts ahead of an asynchronous learner, and its versions never fall."""
-    with collecting("CartPole-v1", "async") as (collection, policy):
+    with collecting("CartPole-v1", "async") as (collection, _policy):
         lags, versions = [], []
         for _ in range(40):
             time.sleep(0.01)  # time enough for a worker to run ahead
