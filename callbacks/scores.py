@@ -7,26 +7,38 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 from lit_a3c import A3C
 from lit_a3c.evaluate import summarize
 
 
 class ScoreTable(Callback):
-    """Prints the score of ``test`` and writes it as ``test-CHECKPOINT.json`` into the run's directory."""
+    """Prints the score of ``validate`` and ``test``; that of ``test`` goes into the run as ``test-CHECKPOINT.json``."""
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, A3C)
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            print(table(score_of(pl_module)))
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, A3C)
         checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
-        score: dict[str, Any] = summarize(pl_module.episodes, pl_module.spec)
-        score["deterministic"] = pl_module.hparams["deterministic_eval"]
-        score["trained_steps"] = pl_module.steps
-        score["returns"] = [episode.ret for episode in pl_module.episodes]
+        score = score_of(pl_module)
         file = run_directory(trainer) / f"test-{checkpoint.stem if checkpoint else 'untrained'}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(score | {"checkpoint": str(checkpoint)}, indent=2) + "\n")
         print(table(score))
         print(f"written to {file}")
+
+
+def score_of(module: A3C) -> dict[str, Any]:
+    """The score of the evaluation that the module has just done, as plain types."""
+    return summarize(module.episodes, module.spec) | {
+        "deterministic": module.hparams["deterministic_eval"],
+        "trained_steps": module.steps,
+        "returns": [episode.ret for episode in module.episodes],
+    }
 
 
 def run_directory(trainer: Trainer) -> Path:
