@@ -21,6 +21,16 @@ class LastCheckpoint(ModelCheckpoint):
             enable_version_counter=False,
         )
 
+        self._started = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        self._started = True
+
+    def _should_save_on_exception(self, trainer: Trainer) -> bool:
+        """Not before the first update: a refused resumption must not overwrite what it could not load."""
+        return self._started and super()._should_save_on_exception(trainer)
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))

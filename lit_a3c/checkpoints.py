@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ConfigError: The file is no checkpoint, is damaged, or was not written by lit-a3c.
     """
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch on files that are no checkpoints; the error says it
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch and pickle raise almost anything
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise ConfigError(f"--ckpt_path {str(path)!r} cannot be read as a checkpoint: {reason}") from error

@@ -19,7 +19,7 @@ from lit_a3c.callbacks.scores import ScoreTable
 from lit_a3c.callbacks.video import VideoRecorder
 from lit_a3c.checkpoints import read_checkpoint, resolve_checkpoint
 from lit_a3c.data import RolloutData
-from lit_a3c.errors import ConfigError
+from lit_a3c.errors import ConfigError, check_number
 from lit_a3c.messages import explain
 from lit_a3c.module import A3C
 from lit_a3c.recipes import resolve_recipe
@@ -53,6 +53,8 @@ def run(argv: list[str]) -> int:
             trainer_defaults={"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False},
             args=with_files(argv),
         )
+    except ParseError as error:
+        raise ConfigError(explain(str(error), error.parser)) from error
     except WorkerError as error:
         print(f"lit-a3c: {error}", file=sys.stderr)
         return 1
@@ -61,6 +63,14 @@ def run(argv: list[str]) -> int:
             return 130
         return stop.code if isinstance(stop.code, int) else 0
     return 0
+
+
+class ParseError(ConfigError):
+    """jsonargparse's message as it came, since parsers of nested classes quote each other's."""
+
+    def __init__(self, message: str, parser: LightningArgumentParser) -> None:
+        super().__init__(message)
+        self.parser = parser
 
 
 class Parser(LightningArgumentParser):
@@ -73,9 +83,9 @@ class Parser(LightningArgumentParser):
         """Refuse what was given.
 
         Raises:
-            ConfigError: Always.
+            ParseError: Always.
         """
-        raise ConfigError(explain(message, self)) from ex
+        raise ParseError(message, self) from ex
 
 
 class A3CCommandLine(LightningCLI):
@@ -84,6 +94,25 @@ class A3CCommandLine(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.link_arguments("data.spec", "model.spec", apply_on="instantiate")
         parser.link_arguments("data.total_steps", "model.total_steps")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, and refuse numbers that Lightning takes without a word or with a traceback.
+
+        Raises:
+            ConfigError: One of them is given.
+        """
+        super().parse_arguments(parser, args)
+        config = self.config[self.config.subcommand]
+        if not isinstance(config.seed_everything, bool):
+            check_number("seed_everything", config.seed_everything, low=0, high=2**32 - 1, whole=True)
+        check_number("trainer.log_every_n_steps", config.trainer.log_every_n_steps or 0, low=0, whole=True)
+        check_number("trainer.gradient_clip_val", config.trainer.gradient_clip_val or 0, low=0)
+        for name in ("devices", "num_nodes"):
+            if str(config.trainer[name]) not in ("1", "auto", "[0]") and config.trainer.accelerator == "cpu":
+                raise ConfigError(
+                    f"trainer.{name} {config.trainer[name]!r} must be 1: one process learns. "
+                    "Use --data.num_workers for more actors."
+                )
 
     def _parse_ckpt_path(self) -> None:
         """Lightning lets a checkpoint's hyperparameters override the command line; here its recipe comes first."""
@@ -101,7 +130,14 @@ class A3CCommandLine(LightningCLI):
             _check_writable(options["save_dir"])
 
     def before_fit(self) -> None:
-        """Say what is about to run, and where its files go."""
+        """Say what is about to run, and where its files go.
+
+        Raises:
+            ConfigError: The run to go on with has had its steps.
+        """
+        checkpoint = self.config[self.subcommand].ckpt_path
+        if checkpoint and (done := read_checkpoint(Path(checkpoint))["steps"]) >= self.datamodule.total_steps:
+            raise ConfigError(f"the run has finished its {done:,} steps. Give it more with --data.total_steps.")
         data, where = self.datamodule, self.trainer.log_dir or self.trainer.default_root_dir
         print(
             f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps, {data.mode}, {data.num_workers} workers of "

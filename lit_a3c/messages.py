@@ -10,8 +10,15 @@ from jsonargparse import ArgumentParser
 
 from lit_a3c.errors import did_you_mean
 
-PUBLIC_MODULES = ("lit_a3c", "torch.optim")
+PUBLIC_MODULES = (
+    "lit_a3c",
+    "lit_a3c.callbacks.checkpoint",
+    "lit_a3c.callbacks.video",
+    "lightning.pytorch.callbacks",
+    "torch.optim",
+)
 """Where the classes that options name usually live."""
+KINDS = {"model.body": "Body", "model.head": "ActionHead", "model.optimizer": "Optimizer"}
 
 
 def explain(message: str, parser: ArgumentParser) -> str:
@@ -26,14 +33,17 @@ def explain(message: str, parser: ArgumentParser) -> str:
         given = unknown[1]
         return f"there is no option {given!r}.{did_you_mean(given, _options(parser), cutoff=0.6)}"
     key = ".".join(re.findall(r'Parser key "([^"]+)"', message))
+    if unknown := re.search(r"does not accept option '([^']+)'", message):
+        given = f"--{unknown[1]}"
+        return f"there is no option {given!r}.{did_you_mean(given, _options(parser), cutoff=0.6)}"
     if rejected := re.search(r"Option '([^']+)' is not accepted", message):
         given = f"--{key}.{rejected[1]}"
         return f"there is no option {given!r}.{did_you_mean(given, _options(parser), cutoff=0.6)}"
     if not key:
         return lines[0][:200]
     if path := re.search(r"Expected a (?:dot import path string: |path but )(\S+)", message):
-        near = did_you_mean(path[1].rpartition(".")[2], _public_names())
-        return f"{key} {path[1]!r} is not a class or function that can be imported.{near}"
+        near = did_you_mean(path[1].rpartition(".")[2], _public_names(), cutoff=0.7)
+        return f"{key} {path[1]!r} is no {KINDS.get(key, 'class')} that can be imported.{near}"
     value = re.search(r"(?:Got value|Given value): (.*)", message)
     allowed = _allowed(message)
     if value is None or not allowed:
@@ -74,7 +84,7 @@ def _options(parser: ArgumentParser) -> Iterable[str]:
     nested = {
         "--model.optimizer": ("lr", "alpha", "eps", "initial_square"),
         "--model.body": ("hidden", "activation", "normalize"),
-        "--model.head": ("init_log_std", "min_std"),
+        "--model.head": ("init_log_std",),
         "--data.atari": _atari_options(),
         "--trainer.logger": ("name", "version", "save_dir"),
     }

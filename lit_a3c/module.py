@@ -81,6 +81,8 @@ class A3C(LightningModule):
         self.episodes: list[Episode] = []
         """Episodes of the present or last evaluation."""
         self.meter = TrainingMeter()
+        self._restored_optimizer: str | None = None
+        self._optimizer_options: list[dict[str, Any]] = []
 
     # Learning
 
@@ -136,13 +138,22 @@ class A3C(LightningModule):
             optimizer = self._make_optimizer(self.policy.parameters())
         except (TypeError, ValueError) as error:
             raise ConfigError(f"model.optimizer cannot be made: {error}") from error
-        if not self.hparams["anneal"]:
-            return optimizer
+        if self._restored_optimizer not in (None, type(optimizer).__name__):
+            raise ConfigError(
+                f"the checkpoint is of the optimizer {self._restored_optimizer}, and model.optimizer is "
+                f"{type(optimizer).__name__}."
+            )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._remaining)
+        self._optimizer_options = [
+            {key: value for key, value in group.items() if key not in ("params", "lr")}
+            for group in optimizer.param_groups
+        ]
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _remaining(self, _: int) -> float:
-        """Share of the training that is left: counted in steps, whatever the size of a rollout."""
+        """Share of the learning rate: what is left of the training in steps, or all of it without annealing."""
+        if not self.hparams["anneal"]:
+            return 1.0
         return max(0.0, 1 - self.steps / self.hparams["total_steps"])
 
     def configure_gradient_clipping(
@@ -164,10 +175,12 @@ class A3C(LightningModule):
 
     # Records
 
-    def on_fit_start(self) -> None:
-        check_number("trainer.gradient_clip_val", self.trainer.gradient_clip_val or 0, low=0)
-
     def on_train_start(self) -> None:
+        """Lightning has restored a resumed optimizer's options; those of the present recipe win."""
+        optimizer, schedule = self.trainer.optimizers[0], self.trainer.lr_scheduler_configs[0].scheduler
+        for group, options in zip(optimizer.param_groups, self._optimizer_options, strict=True):
+            group.update(options, lr=options["initial_lr"] * self._remaining(0))
+        schedule.base_lrs = [options["initial_lr"] for options in self._optimizer_options]
         self.meter.start()
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
@@ -219,6 +232,7 @@ class A3C(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["spec"] = self.spec.to_plain()
         checkpoint["steps"] = self.steps
+        checkpoint["optimizer"] = type(self.trainer.optimizers[0]).__name__ if self._trainer else None
         checkpoint["recent"] = [list(episode) for episode in self.meter.recent]
         hparams = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = {key: value for key, value in hparams.items() if _is_plain(value)}
@@ -238,7 +252,18 @@ class A3C(LightningModule):
                 f"{spec.action_space}), and data.env_id is {self.spec.env_id!r} "
                 f"({self.spec.observation_space}, {self.spec.action_space})."
             )
+        ours, theirs = (
+            {name: tuple(tensor.shape) for name, tensor in weights.items()}
+            for weights in (self.state_dict(), checkpoint["state_dict"])
+        )
+        if different := sorted(dict(ours.items() ^ theirs.items())):
+            raise ConfigError(
+                f"the checkpoint is of another network than model.body, model.head and model.normalize_returns make: "
+                f"{different[0]} is {theirs.get(different[0], 'missing')} in it and "
+                f"{ours.get(different[0], 'missing')} here."
+            )
         self.steps = checkpoint["steps"]
+        self._restored_optimizer = checkpoint["optimizer"]
         self.meter.recent.extend(Episode(*episode) for episode in checkpoint["recent"])
 
     @classmethod

@@ -120,8 +120,9 @@ def test_steps_are_counted_per_environment_step() -> None:
 
 def test_a_checkpoint_of_other_spaces_is_refused_by_name() -> None:
     """The message has both environments."""
-    checkpoint: dict[str, Any] = {}
-    agent().on_save_checkpoint(checkpoint)
+    module = agent()
+    checkpoint: dict[str, Any] = {"state_dict": module.state_dict()}
+    module.on_save_checkpoint(checkpoint)
     other = A3C(EnvSpec("Other-v0", Box(-1, 1, (OBS,)), Discrete(7)), 1000)
     with pytest.raises(ConfigError, match=r"'Toy-v0'.*'Other-v0'"):
         other.on_load_checkpoint(checkpoint)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
 
 
-@dataclass(frozen=True)
 class EnvSpec:
     """Spaces and units of one environment.
+
+    A plain class, not a dataclass: jsonargparse would take a dataclass apart into options.
 
     Args:
         env_id: The environment's id.
@@ -20,10 +20,18 @@ class EnvSpec:
         frame_skip: Emulator frames per step, 1 outside Atari.
     """
 
-    env_id: str
-    observation_space: Space[Any]
-    action_space: Space[Any]
-    frame_skip: int = 1
+    def __init__(
+        self, env_id: str, observation_space: Space[Any], action_space: Space[Any], frame_skip: int = 1
+    ) -> None:
+        self.env_id = env_id
+        self.observation_space = observation_space
+        self.action_space = action_space
+        self.frame_skip = frame_skip
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EnvSpec) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def to_plain(self) -> dict[str, Any]:
         """The spec in plain types, which ``torch.load(weights_only=True)`` accepts."""
