@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import tempfile
 import warnings
@@ -50,7 +51,7 @@ def run(argv: list[str]) -> int:
             seed_everything_default=True,
             parser_class=Parser,
             auto_configure_optimizers=False,
-            trainer_defaults={"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False},
+            trainer_defaults={"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False, "devices": 1},
             args=with_files(argv),
         )
     except ParseError as error:
@@ -107,8 +108,10 @@ class A3CCommandLine(LightningCLI):
             check_number("seed_everything", config.seed_everything, low=0, high=2**32 - 1, whole=True)
         check_number("trainer.log_every_n_steps", config.trainer.log_every_n_steps or 0, low=0, whole=True)
         check_number("trainer.gradient_clip_val", config.trainer.gradient_clip_val or 0, low=0)
+        if isinstance(config.trainer.val_check_interval, int | float):
+            check_number("trainer.val_check_interval", config.trainer.val_check_interval, above=0)
         for name in ("devices", "num_nodes"):
-            if str(config.trainer[name]) not in ("1", "auto", "[0]") and config.trainer.accelerator == "cpu":
+            if not re.fullmatch(r"1|auto|\[\d+\]", str(config.trainer[name])):
                 raise ConfigError(
                     f"trainer.{name} {config.trainer[name]!r} must be 1: one process learns. "
                     "Use --data.num_workers for more actors."

@@ -66,4 +66,4 @@ class ActorCritic(nn.Module):
     def _features(self, observation: Tensor) -> Tensor:
         lead = observation.shape[: observation.ndim - self._observation_dims]
         features: Tensor = self.body(observation.reshape(-1, *observation.shape[len(lead) :]))
-        return features.view(*lead, -1)
+        return features.view(*lead, self.body.num_features)  # -1 would not do for no observations at all

@@ -57,7 +57,7 @@ def test_categorical_balances_the_pole() -> None:
     assert recent_return(module) > 195
 
 
-def test_categorical_learns_the_identity() -> None:  # FAILS: all environments end in a rollout's last step
+def test_categorical_learns_the_identity() -> None:
     """At most 10, by chance 2.5."""
     module = train(toy("Identity"), 15_000, gamma=0.5, entropy_coef=0.001, lr=3e-3)
     assert recent_return(module) > 9
@@ -69,7 +69,7 @@ def test_categorical_learns_the_identity() -> None:  # FAILS: all environments e
     [functools.partial(GaussianHead, init_log_std=-0.5), StateDependentGaussianHead],
     ids=["GaussianHead", "StateDependentGaussianHead"],
 )
-def test_gaussian_learns_the_identity(head: Any) -> None:  # FAILS: the same
+def test_gaussian_learns_the_identity(head: Any) -> None:
     """At most 0, for any fixed action at best -3.3; the mean follows what is shown and sigma shrinks."""
     module = train(
         toy("BoxIdentity"), 40_000, gamma=0.5, entropy_coef=0.0, lr=3e-3, head=head, body=functools.partial(MLPBody)
