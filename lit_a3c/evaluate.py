@@ -77,6 +77,7 @@ class EpisodeLoader:
         act: The policy.
         num_episodes: Episodes to play.
         seed: Every pass over the loader starts from it, so that policies are compared on the same starts.
+        max_envs: Most environments to play in at once.
     """
 
     def __init__(self, env: EnvConfig, act: Act, num_episodes: int, seed: int, max_envs: int = 20) -> None:

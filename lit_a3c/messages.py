@@ -29,15 +29,8 @@ def explain(message: str, parser: ArgumentParser) -> str:
         parser: Whose options are meant.
     """
     lines = message.strip().splitlines() or ["the options cannot be read"]
-    if unknown := re.search(r"unrecognized arguments: (--?[^\s=]+)", message):
-        given = unknown[1]
-        return f"there is no option {given!r}.{did_you_mean(given, _options(parser), cutoff=0.6)}"
     key = ".".join(re.findall(r'Parser key "([^"]+)"', message))
-    if unknown := re.search(r"does not accept option '([^']+)'", message):
-        given = f"--{unknown[1]}"
-        return f"there is no option {given!r}.{did_you_mean(given, _options(parser), cutoff=0.6)}"
-    if rejected := re.search(r"Option '([^']+)' is not accepted", message):
-        given = f"--{key}.{rejected[1]}"
+    if given := _unknown_option(message, key):
         return f"there is no option {given!r}.{did_you_mean(given, _options(parser), cutoff=0.6)}"
     if not key:
         return lines[0][:200]
@@ -51,6 +44,17 @@ def explain(message: str, parser: ArgumentParser) -> str:
     given = value[1].strip().strip("'")
     near = did_you_mean(given, allowed)
     return f"{key} {given!r} must be {' or '.join(dict.fromkeys(allowed))}.{near}"
+
+
+def _unknown_option(message: str, key: str) -> str | None:
+    """The option that does not exist, if that is the complaint: of the command line, a recipe, or a class at a key."""
+    if typed := re.search(r"unrecognized arguments: (--?[^\s=]+)", message):
+        return typed[1]
+    if in_recipe := re.search(r"does not accept option '([^']+)'", message):
+        return f"--{in_recipe[1]}"
+    if of_class := re.search(r"Option '([^']+)' is not accepted", message):
+        return f"--{key}.{of_class[1]}"
+    return None
 
 
 def _allowed(message: str) -> list[str]:

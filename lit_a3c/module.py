@@ -216,12 +216,8 @@ class A3C(LightningModule):
         if not self.trainer.sanity_checking:
             self._publish({f"val/{name}": summary[key] for name, key in names.items()})
 
-    def on_test_epoch_start(self) -> None:
-        self.episodes = []
-
-    def test_step(self, episode: Episode, batch_idx: int) -> None:
-        """Count one finished episode."""
-        self.episodes.append(episode)
+    on_test_epoch_start = on_validation_epoch_start
+    test_step = validation_step
 
     def predict_step(self, film: Film, batch_idx: int) -> Film:
         """Hand on an episode that is played while its pictures are read."""
