@@ -25,6 +25,7 @@ _HOMES = {
     "Episode": "envs",
     "Film": "evaluate",
     "GaussianHead": "heads",
+    "Hogwild": "strategies",
     "MLPBody": "bodies",
     "NatureBody": "bodies",
     "RMSprop": "optim",
@@ -32,7 +33,7 @@ _HOMES = {
     "RolloutData": "data",
     "RunLogger": "loggers",
     "StateDependentGaussianHead": "heads",
-    "WorkerError": "workers",
+    "WorkerError": "processes",
 }
 __all__ = [
     "A3C",
@@ -48,6 +49,7 @@ __all__ = [
     "Episode",
     "Film",
     "GaussianHead",
+    "Hogwild",
     "MLPBody",
     "NatureBody",
     "RMSprop",
@@ -70,8 +72,9 @@ if TYPE_CHECKING:
     from lit_a3c.module import A3C
     from lit_a3c.optim import RMSprop
     from lit_a3c.policy import ActorCritic
+    from lit_a3c.processes import WorkerError
     from lit_a3c.rollout import Rollout
-    from lit_a3c.workers import WorkerError
+    from lit_a3c.strategies import Hogwild
 
 
 def __getattr__(name: str) -> Any:

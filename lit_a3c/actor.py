@@ -28,6 +28,7 @@ class CollectConfig:
         envs_per_worker: Environments ``E`` of each worker.
         rollout_length: Steps ``T`` between two updates, the paper's ``t_max``.
         seed: Every worker's environments and action draws derive from it.
+        first_worker: Number of the first worker, where several processes collect for themselves.
     """
 
     env: EnvConfig
@@ -37,6 +38,7 @@ class CollectConfig:
     envs_per_worker: int
     rollout_length: int
     seed: int
+    first_worker: int = 0
 
     @property
     def steps_per_rollout(self) -> int:

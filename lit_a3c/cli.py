@@ -23,8 +23,9 @@ from lit_a3c.data import RolloutData
 from lit_a3c.errors import ConfigError, check_number
 from lit_a3c.messages import explain
 from lit_a3c.module import A3C
+from lit_a3c.processes import WorkerError
 from lit_a3c.recipes import resolve_recipe
-from lit_a3c.workers import WorkerError
+from lit_a3c.strategies import Hogwild
 
 RECIPE_SECTIONS = ("seed_everything", "model", "data", "trainer")
 
@@ -110,11 +111,14 @@ class A3CCommandLine(LightningCLI):
         check_number("trainer.gradient_clip_val", config.trainer.gradient_clip_val or 0, low=0)
         if isinstance(config.trainer.val_check_interval, int | float):
             check_number("trainer.val_check_interval", config.trainer.val_check_interval, above=0)
+        if is_hogwild(config.trainer.strategy):
+            _check_hogwild(config)
+            return
         for name in ("devices", "num_nodes"):
             if not re.fullmatch(r"1|auto|\[\d+\]", str(config.trainer[name])):
                 raise ConfigError(
                     f"trainer.{name} {config.trainer[name]!r} must be 1: one process learns. "
-                    "Use --data.num_workers for more actors."
+                    "Use --data.num_workers for more actors, or --trainer.strategy hogwild for more learners."
                 )
 
     def _parse_ckpt_path(self) -> None:
@@ -142,8 +146,11 @@ class A3CCommandLine(LightningCLI):
         if checkpoint and (done := read_checkpoint(Path(checkpoint))["steps"]) >= self.datamodule.total_steps:
             raise ConfigError(f"the run has finished its {done:,} steps. Give it more with --data.total_steps.")
         data, where = self.datamodule, self.trainer.log_dir or self.trainer.default_root_dir
+        mode, workers = data.mode, data.num_workers
+        if isinstance(self.trainer.strategy, Hogwild):
+            mode, workers = Hogwild.strategy_name, self.trainer.strategy.num_processes
         print(
-            f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps, {data.mode}, {data.num_workers} workers of "
+            f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps, {mode}, {workers} workers of "
             f"{data.envs_per_worker} environments; files in {where}",
             flush=True,
         )
@@ -172,6 +179,28 @@ class A3CCommandLine(LightningCLI):
         if config.enable_progress_bar is not False:
             callbacks.append(StepProgressBar())
         return super().instantiate_trainer(callbacks=callbacks, **kwargs)
+
+
+def is_hogwild(strategy: Any) -> bool:
+    """Whether a recipe's ``trainer.strategy`` is :class:`Hogwild`, by name or by class path."""
+    return str(strategy.get("class_path", "") if hasattr(strategy, "get") else strategy).split(".")[-1].lower() == (
+        Hogwild.strategy_name
+    )
+
+
+def _check_hogwild(config: Any) -> None:
+    devices = str(config.trainer.devices)  # Lightning's own type lets text come first
+    number: Any = int(devices) if devices.isdecimal() else devices
+    check_number("trainer.devices", number, low=1, high=1024, whole=True)
+    if config.trainer.num_nodes != 1:
+        raise ConfigError(f"trainer.num_nodes {config.trainer.num_nodes!r} must be 1: hogwild shares memory.")
+    if config.trainer.accelerator not in ("cpu", "auto"):
+        raise ConfigError(f"trainer.accelerator {config.trainer.accelerator!r} must be cpu: hogwild shares its memory.")
+    if config.data.num_workers is not None:
+        raise ConfigError(
+            f"data.num_workers {config.data.num_workers} is for the modes async, sync and serial. "
+            "The workers of hogwild are --trainer.devices."
+        )
 
 
 class RecipeKeeper(SaveConfigCallback):

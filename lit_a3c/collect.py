@@ -38,7 +38,7 @@ class _Serial:
 
     def __init__(self, config: CollectConfig, policy: ActorCritic) -> None:
         self._learner = tensors_of(policy)
-        self._actors = [Actor(config, policy, worker) for worker in range(config.num_workers)]
+        self._actors = [Actor(config, policy, config.first_worker + i) for i in range(config.num_workers)]
         self._version = 0
 
     @torch.no_grad()

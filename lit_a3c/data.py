@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lit_a3c.actor import CollectConfig
@@ -17,6 +18,7 @@ from lit_a3c.envs import AtariOptions, EnvConfig
 from lit_a3c.errors import ConfigError, check_choice, check_number
 from lit_a3c.evaluate import EpisodeLoader, Film
 from lit_a3c.rollout import Rollout
+from lit_a3c.strategies import Hogwild
 
 
 class RolloutData(LightningDataModule):
@@ -26,8 +28,10 @@ class RolloutData(LightningDataModule):
         env_id: ``ALE/<Game>-v5``, any id of Gymnasium's registry, or ``module:Id``.
         total_steps: Steps (decisions, not frames) to train for, over all environments.
         mode: ``async`` (each worker's rollout is learned from as it comes), ``sync`` (one update on all workers'
-            rollouts) or ``serial`` (the same without processes, reproducible to the bit).
-        num_workers: Worker processes. Default: one per core, at most 16; 1 in ``serial`` mode.
+            rollouts) or ``serial`` (the same without processes, reproducible to the bit). Under the strategy
+            ``hogwild`` every process collects for itself, whatever the mode.
+        num_workers: Worker processes. Default: one per core, at most 16; 1 in ``serial`` mode. Not for ``hogwild``,
+            whose workers are the trainer's devices.
         envs_per_worker: Environments that each worker steps as one batch.
         rollout_length: Steps between two updates, the paper's ``t_max``.
         eval_episodes: Episodes of each validation.
@@ -75,23 +79,28 @@ class RolloutData(LightningDataModule):
 
     def collect_config(self) -> CollectConfig:
         """What the workers do. A resumed run does not replay the start of the run that it continues."""
-        module = self._trainer.lightning_module
+        trainer = self._trainer
+        hogwild = isinstance(trainer.strategy, Hogwild)
         return CollectConfig(
             env=self.env,
             spec=self.spec,
-            mode=self.mode,
-            num_workers=self.num_workers,
+            mode="serial" if hogwild else self.mode,
+            num_workers=1 if hogwild else self.num_workers,
             envs_per_worker=self.envs_per_worker,
             rollout_length=self.rollout_length,
-            seed=self._seed + cast(Any, module).steps,
+            seed=self._seed + cast(Any, trainer.lightning_module).steps,
+            first_worker=trainer.global_rank,
         )
 
     def train_dataloader(self) -> RolloutStream:
         """Rollouts until ``total_steps``; workers start now and act as soon as they can."""
+        config = self.collect_config()
         # The learner shares the cores with the workers: with more threads than cores convolutions are several
         # times slower. Serial, one thread makes small networks fast and sums reproducible.
-        torch.set_num_threads(1 if self.mode == "serial" else max(1, _cores() - self.num_workers))
-        return self._keep(RolloutStream(self._trainer, self.collect_config(), self.total_steps))
+        torch.set_num_threads(1 if config.mode == "serial" else max(1, _cores() - config.num_workers))
+        if config.first_worker:
+            torch.manual_seed(config.worker_seed(config.first_worker))  # its actions are draws of its own
+        return self._keep(RolloutStream(self._trainer, config, self.total_steps))
 
     def val_dataloader(self) -> EpisodeLoader:
         """Whole episodes under the present policy."""
@@ -108,7 +117,11 @@ class RolloutData(LightningDataModule):
 
     def film(self, seed: int) -> Film:
         """One episode under the present policy; it is played while its pictures are read."""
-        return Film(self.env, cast(Any, self._trainer.lightning_module).act, self._seed + seed)
+        return Film(self.env, self._act, self._seed + seed)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process, which has a trainer and environments of its own."""
+        return {**self.__dict__, "trainer": None, "_open": []}
 
     def teardown(self, stage: str) -> None:
         self._close()
@@ -118,8 +131,13 @@ class RolloutData(LightningDataModule):
         self._close()
 
     def _episodes(self, count: int, seed: int) -> EpisodeLoader:
-        act = cast(Any, self._trainer.lightning_module).act
-        return self._keep(EpisodeLoader(self.env, act, count, seed))
+        return self._keep(EpisodeLoader(self.env, self._act, count, seed))
+
+    def _act(self, observation: Tensor) -> Tensor:
+        """The policy's actions. An evaluation may take long, and a worker that fails meanwhile is not left unheard."""
+        if isinstance(self._trainer.strategy, Hogwild):
+            self._trainer.strategy.check()
+        return cast(Any, self._trainer.lightning_module).act(observation)
 
     def _keep(self, loader: Any) -> Any:
         self._open.append(loader)

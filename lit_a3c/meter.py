@@ -5,13 +5,71 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from lit_a3c.envs import Episode
 from lit_a3c.rollout import Rollout
 
 EPISODE_WINDOW = 100
+
+
+class Counter:
+    """A count that several processes add to without a lock and without loss: each has a slot of its own.
+
+    Args:
+        slots: Number of processes.
+    """
+
+    def __init__(self, slots: int = 1) -> None:
+        self._slots = torch.zeros(slots, dtype=torch.int64)
+        self._own = 0
+
+    @property
+    def total(self) -> int:
+        """What all have counted so far."""
+        return int(self._slots.sum())
+
+    @total.setter
+    def total(self, value: int) -> None:
+        self._slots.zero_()
+        self._slots[0] = value
+
+    def add(self, number: int) -> None:
+        """Count on."""
+        self._slots[self._own] += number
+
+    def shared(self, slots: int) -> Counter:
+        """A counter in shared memory that goes on from this one."""
+        counter = Counter(slots)
+        counter._slots.share_memory_()
+        counter.total = self.total
+        return counter
+
+    def of(self, slot: int) -> Counter:
+        """The same counter as the process of this number adds to it."""
+        counter = Counter()
+        counter._slots, counter._own = self._slots, slot
+        return counter
+
+
+@dataclass
+class Tally:
+    """What happened in a number of updates, to be sent between processes.
+
+    Attributes:
+        updates: Their number.
+        sums: Each metric, summed over them.
+        lag: Their rollouts' policy lags, summed.
+        episodes: The last episodes that finished in them.
+    """
+
+    updates: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    lag: int = 0
+    episodes: list[Episode] = field(default_factory=list)
 
 
 class TrainingMeter:
@@ -27,8 +85,8 @@ class TrainingMeter:
         """Updates since the last report."""
         self._sums: dict[str, Tensor] = {}
         self._lag = 0
-        self._steps = 0
-        self._since = time.monotonic()
+        self._new: deque[Episode] = deque(maxlen=EPISODE_WINDOW)
+        self._since = (0, time.monotonic())
 
     def add(self, name: str, value: Tensor) -> None:
         """Take a scalar of the present update."""
@@ -38,13 +96,13 @@ class TrainingMeter:
     def count(self, rollout: Rollout) -> None:
         """Take the rollout of the present update."""
         self.recent.extend(rollout.episodes)
+        self._new.extend(rollout.episodes)
         self._lag += rollout.policy_lag
-        self._steps += rollout.num_steps
         self.updates += 1
 
-    def start(self) -> None:
-        """Begin to count time."""
-        self._since = time.monotonic()
+    def start(self, steps: int) -> None:
+        """Begin to count time, at this number of steps."""
+        self._since = (steps, time.monotonic())
 
     def episodes(self) -> dict[str, float]:
         """``return`` and ``episode_length`` of the last episodes; empty before the first."""
@@ -52,13 +110,34 @@ class TrainingMeter:
             return {}
         return {"return": _mean(e.ret for e in self.recent), "episode_length": _mean(e.length for e in self.recent)}
 
-    def report(self) -> dict[str, float]:
-        """All means by name, and a fresh start."""
-        now = time.monotonic()
-        report = {name: float(total) / self.updates for name, total in self._sums.items()}
-        report["policy_lag"] = self._lag / self.updates
-        report["steps_per_second"] = self._steps / (now - self._since)
-        self._sums, self.updates, self._lag, self._steps, self._since = {}, 0, 0, 0, now
+    def take(self) -> Tally:
+        """All since the last report, and a fresh start."""
+        sums = {name: float(total) for name, total in self._sums.items()}
+        tally = Tally(self.updates, sums, self._lag, list(self._new))
+        self.updates, self._sums, self._lag = 0, {}, 0
+        self._new.clear()
+        return tally
+
+    def merge(self, tally: Tally) -> None:
+        """Take what another process has counted."""
+        self.updates += tally.updates
+        self._lag += tally.lag
+        self.recent.extend(tally.episodes)
+        for name, total in tally.sums.items():
+            self._sums[name] = self._sums.get(name, torch.zeros(())) + total
+
+    def report(self, steps: int) -> dict[str, float]:
+        """All means by name, and a fresh start.
+
+        Args:
+            steps: Steps learned from so far, by all processes.
+        """
+        now, (steps_before, before) = time.monotonic(), self._since
+        tally = self.take()
+        report = {name: total / tally.updates for name, total in tally.sums.items()}
+        report["policy_lag"] = tally.lag / tally.updates
+        report["steps_per_second"] = (steps - steps_before) / (now - before)
+        self.start(steps)
         return report | self.episodes()
 
 

@@ -17,7 +17,7 @@ from lit_a3c.envs import EnvSpec, Episode
 from lit_a3c.errors import ConfigError, check_choice, check_number
 from lit_a3c.evaluate import Film, summarize
 from lit_a3c.heads import default_head
-from lit_a3c.meter import TrainingMeter
+from lit_a3c.meter import Counter, TrainingMeter
 from lit_a3c.optim import RMSprop
 from lit_a3c.policy import ActorCritic, BodyFactory, HeadFactory
 from lit_a3c.returns import ReturnScale, explained_variance, lambda_returns
@@ -71,18 +71,28 @@ class A3C(LightningModule):
         check_number("model.entropy_coef", entropy_coef, low=0)
         check_number("model.value_coef", value_coef, low=0)
         check_choice("model.loss_reduction", loss_reduction, ("mean", "sum"))
-        self.save_hyperparameters(ignore=["spec"], logger=False)
+        # Plain values only, so that ``weights_only=True`` can load them.
+        self.save_hyperparameters(ignore=["spec", "body", "head", "optimizer"], logger=False)
         self.spec = spec
-        self._make_optimizer = optimizer
+        self.make_optimizer = optimizer
         self.policy = ActorCritic(spec, body, head)
         self.return_scale = ReturnScale() if normalize_returns else None
-        self.steps = 0
-        """Steps learned from so far."""
+        self.step_counter = Counter()
         self.episodes: list[Episode] = []
         """Episodes of the present or last evaluation."""
         self.meter = TrainingMeter()
         self._restored_optimizer: str | None = None
         self._optimizer_options: list[dict[str, Any]] = []
+
+    @property
+    def steps(self) -> int:
+        """Steps learned from so far, by all processes."""
+        return self.step_counter.total
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is used up."""
+        return self.steps >= self.hparams["total_steps"]
 
     # Learning
 
@@ -110,7 +120,7 @@ class A3C(LightningModule):
         self.meter.add("entropy", entropy.mean())
         self.meter.add("explained_variance", explained_variance(v_t.detach(), returns))
         self.meter.count(rollout)
-        self.steps += rollout.num_steps
+        self.step_counter.add(rollout.num_steps)
         return loss
 
     @torch.no_grad()
@@ -135,7 +145,7 @@ class A3C(LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimizer, and the linear fall of its learning rate."""
         try:
-            optimizer = self._make_optimizer(self.policy.parameters())
+            optimizer = self.make_optimizer(self.policy.parameters())
         except (TypeError, ValueError) as error:
             raise ConfigError(f"model.optimizer cannot be made: {error}") from error
         if self._restored_optimizer not in (None, type(optimizer).__name__):
@@ -181,13 +191,13 @@ class A3C(LightningModule):
         for group, options in zip(optimizer.param_groups, self._optimizer_options, strict=True):
             group.update(options, lr=options["initial_lr"] * self._remaining(0))
         schedule.base_lrs = [options["initial_lr"] for options in self._optimizer_options]
-        self.meter.start()
+        self.meter.start(self.steps)
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
         if 0 < self.trainer.log_every_n_steps <= self.meter.updates:  # type: ignore[attr-defined]
-            report = self.meter.report() | {"learning_rate": self.trainer.optimizers[0].param_groups[0]["lr"]}
+            report = self.meter.report(self.steps) | {"learning_rate": self.trainer.optimizers[0].param_groups[0]["lr"]}
             self._publish({f"train/{name}": value for name, value in report.items()})
-        if self.steps >= self.hparams["total_steps"]:
+        if self.finished:
             self.trainer.should_stop = True
 
     def _publish(self, metrics: dict[str, float]) -> None:
@@ -230,8 +240,10 @@ class A3C(LightningModule):
         checkpoint["steps"] = self.steps
         checkpoint["optimizer"] = type(self.trainer.optimizers[0]).__name__ if self._trainer else None
         checkpoint["recent"] = [list(episode) for episode in self.meter.recent]
-        hparams = checkpoint.get("hyper_parameters", {})
-        checkpoint["hyper_parameters"] = {key: value for key, value in hparams.items() if _is_plain(value)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the optimizer's factory, which may be a closure of the command line's parser."""
+        return {**super().__getstate__(), "make_optimizer": None}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the counters.
@@ -258,7 +270,7 @@ class A3C(LightningModule):
                 f"{different[0]} is {theirs.get(different[0], 'missing')} in it and "
                 f"{ours.get(different[0], 'missing')} here."
             )
-        self.steps = checkpoint["steps"]
+        self.step_counter.total = checkpoint["steps"]
         self._restored_optimizer = checkpoint["optimizer"]
         self.meter.recent.extend(Episode(*episode) for episode in checkpoint["recent"])
 
@@ -270,11 +282,3 @@ class A3C(LightningModule):
             checkpoint = torch.load(checkpoint_path, map_location="cpu", weights_only=kwargs["weights_only"])
             kwargs["spec"] = EnvSpec.from_plain(checkpoint["spec"])
         return super().load_from_checkpoint(checkpoint_path, **kwargs)
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, bool | int | float | str)

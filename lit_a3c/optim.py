@@ -39,6 +39,13 @@ class RMSprop(Optimizer):
         check_number("model.optimizer.initial_square", initial_square, low=0)
         super().__init__(params, {"lr": lr, "alpha": alpha, "eps": eps, "initial_square": initial_square})
 
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Take more parameters; their state is made at once, so that it can be shared before the first step."""
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        for p in group["params"]:
+            self.state[p]["mean_square"] = torch.full_like(p, group["initial_square"], requires_grad=False)
+
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update of every parameter that has a gradient; the closure's result is passed on."""
@@ -51,16 +58,10 @@ class RMSprop(Optimizer):
             if not params:
                 continue
             grads = [p.grad for p in params]
-            squares = [self._mean_square(p, group["initial_square"]) for p in params]
+            squares = [self.state[p]["mean_square"] for p in params]
             torch._foreach_mul_(squares, group["alpha"])
             torch._foreach_addcmul_(squares, grads, grads, value=1 - group["alpha"])
             roots = torch._foreach_add(squares, group["eps"])
             torch._foreach_sqrt_(roots)
             torch._foreach_addcdiv_(params, grads, roots, value=-float(group["lr"]))
         return loss
-
-    def _mean_square(self, p: torch.Tensor, initial: float) -> torch.Tensor:
-        state = self.state[p]
-        if not state:
-            state["mean_square"] = torch.full_like(p, initial)
-        return state["mean_square"]

@@ -1,10 +1,102 @@
-"""How worker processes start. Imports nothing heavy, so that it can run before torch is imported."""
+"""Worker processes: how they start, how they end, and how their last words reach the user.
+
+Imports nothing heavy, so that the fork server can start before torch is imported.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing as mp
-from typing import Any
+import signal
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+
+class WorkerError(RuntimeError):
+    """A worker ended by itself. The message names it and holds its own exception and traceback."""
+
+
+class _Failed(NamedTuple):
+    """A worker's last message: it ends with this exception."""
+
+    summary: str
+    traceback: str
+
+
+@dataclass
+class Worker:
+    """A worker process as its owner sees it. It ends when the connection closes, however that comes about.
+
+    Attributes:
+        number: The worker's number.
+        process: The process.
+        connection: The owner's end of a pipe to it.
+    """
+
+    number: int
+    process: Any
+    connection: Connection
+
+    def receive(self) -> Any:
+        """The next message, waited for.
+
+        Raises:
+            WorkerError: It has failed, or ended without a word.
+        """
+        try:
+            message = self.connection.recv()
+        except (EOFError, OSError):  # the end of a process closes its pipe
+            self.process.join(timeout=5)
+            raise WorkerError(
+                f"worker {self.number} ended without a word (exit code {self.process.exitcode})"
+            ) from None
+        if isinstance(message, _Failed):
+            raise WorkerError(f"worker {self.number} failed: {message.summary}\n{message.traceback}")
+        return message
+
+
+def start_worker(number: int, work: Callable[..., None], *args: Any) -> Worker:
+    """Start a process that runs ``work(connection, *args)`` on one thread, deaf to Ctrl-C.
+
+    Args:
+        number: The worker's number.
+        work: A function of a module. It should return when its connection closes.
+        args: Further arguments, pickled; shared memory stays shared.
+    """
+    ours, theirs = context().Pipe()
+    process = context().Process(target=_live, args=(theirs, work, *args), name=f"lit-a3c worker {number}", daemon=True)
+    process.start()
+    theirs.close()
+    return Worker(number, process, ours)
+
+
+def end_workers(workers: Iterable[Worker]) -> None:
+    """End processes: politely first, by force after a second."""
+    workers = list(workers)
+    for worker in workers:
+        worker.connection.close()  # who waits for a message sees this and returns
+    for worker in workers:
+        worker.process.join(timeout=1)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+
+
+def _live(connection: Connection, work: Callable[..., None], *args: Any) -> None:
+    """A worker's life."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the learner decides
+    torch.set_num_threads(1)
+    try:
+        work(connection, *args)
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            connection.send(_Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))
 
 
 @functools.cache

@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import signal
-import traceback
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,12 +27,8 @@ from torch import Tensor, nn
 from lit_a3c.actor import Actor, CollectConfig, tensors_of
 from lit_a3c.envs import Episode
 from lit_a3c.policy import ActorCritic
-from lit_a3c.processes import context
+from lit_a3c.processes import Worker, end_workers, start_worker
 from lit_a3c.rollout import Rollout
-
-
-class WorkerError(RuntimeError):
-    """A worker ended by itself. The message names it and holds its own exception and traceback."""
 
 
 class SharedWeights:
@@ -83,18 +77,11 @@ class _Done(NamedTuple):
     episodes: list[Episode]
 
 
-class _Failed(NamedTuple):
-    """A worker's message: it ends with this exception."""
-
-    summary: str
-    traceback: str
-
-
 @dataclass
-class _Worker:
-    number: int
-    process: Any
-    connection: Connection
+class _Lender:
+    """A worker and its slots."""
+
+    worker: Worker
     slots: list[Rollout]
 
 
@@ -113,25 +100,16 @@ class WorkerPool:
         self._take = 1 if config.mode == "async" else config.num_workers
         self._weights = SharedWeights(policy)
         self._learner = tensors_of(policy)
-        self._ready: deque[tuple[_Worker, _Done]] = deque()
+        self._ready: deque[tuple[_Lender, _Done]] = deque()
         portable = copy.deepcopy(policy).cpu()
         num_slots = 2 if config.mode == "async" else 1
-        self._workers = [self._start(config, portable, number, num_slots) for number in range(config.num_workers)]
+        self._lenders = [self._start(config, portable, number, num_slots) for number in range(config.num_workers)]
         # Slots in the learner's hands. At first all of them, so that no worker acts before the first push.
-        self._lent = [(worker, slot) for slot in range(num_slots) for worker in self._workers]
+        self._lent = [(lender, slot) for slot in range(num_slots) for lender in self._lenders]
 
-    def _start(self, config: CollectConfig, policy: ActorCritic, number: int, num_slots: int) -> _Worker:
+    def _start(self, config: CollectConfig, policy: ActorCritic, number: int, num_slots: int) -> _Lender:
         slots = [_empty_slot(config) for _ in range(num_slots)]
-        ours, theirs = context().Pipe()
-        process = context().Process(
-            target=_work,
-            args=(theirs, config, policy, self._weights, slots, number),
-            name=f"lit-a3c worker {number}",
-            daemon=True,
-        )
-        process.start()
-        theirs.close()
-        return _Worker(number, process, ours, slots)
+        return _Lender(start_worker(number, _work, config, policy, self._weights, slots, number), slots)
 
     def push(self) -> None:
         self._weights.push(self._learner)
@@ -142,54 +120,36 @@ class WorkerPool:
         Raises:
             WorkerError: A worker has ended.
         """
-        for worker, slot in self._lent:
+        for lender, slot in self._lent:
             with contextlib.suppress(OSError):  # it has ended; _receive finds its last word and reports that
-                worker.connection.send(slot)
+                lender.worker.connection.send(slot)
         while len(self._ready) < self._take:
             self._receive()
         taken = [self._ready.popleft() for _ in range(self._take)]
-        self._lent = [(worker, done.slot) for worker, done in taken]
+        self._lent = [(lender, done.slot) for lender, done in taken]
         learner_version = self._weights.version
         rollouts = [
             replace(
-                worker.slots[done.slot],
+                lender.slots[done.slot],
                 version=done.version,
                 learner_version=learner_version,
                 episodes=done.episodes,
             )
-            for worker, done in sorted(taken, key=lambda item: item[0].number)
+            for lender, done in sorted(taken, key=lambda item: item[0].worker.number)
         ]
         return rollouts[0] if len(rollouts) == 1 else Rollout.cat(rollouts)
 
     def _receive(self) -> None:
         """Wait for messages, and take one of every worker that has any: first come, first served."""
-        ready = set(wait([w.connection for w in self._workers]))
-        for worker in self._workers:
-            if worker.connection in ready:
-                try:
-                    message = worker.connection.recv()
-                except (EOFError, OSError):  # the end of a process closes its pipe
-                    self._raise_for(worker)
-                if isinstance(message, _Failed):
-                    raise WorkerError(f"worker {worker.number} failed: {message.summary}\n{message.traceback}")
-                self._ready.append((worker, message))
-
-    def _raise_for(self, worker: _Worker) -> None:
-        worker.process.join(timeout=5)
-        raise WorkerError(f"worker {worker.number} ended without a word (exit code {worker.process.exitcode})")
+        ready = set(wait([lender.worker.connection for lender in self._lenders]))
+        for lender in self._lenders:
+            if lender.worker.connection in ready:
+                self._ready.append((lender, lender.worker.receive()))
 
     def close(self) -> None:
-        """End all workers: politely first, by force after a second."""
-        for worker in self._workers:
-            worker.connection.close()  # a worker that waits for a slot sees this and returns
-        for worker in self._workers:
-            worker.process.join(timeout=1)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-        self._workers = []
+        end_workers(lender.worker for lender in self._lenders)
+        self._lenders, self._lent = [], []
         self._ready.clear()
-        self._lent = []
 
 
 def _work(
@@ -201,20 +161,14 @@ def _work(
     worker: int,
 ) -> None:
     """A worker's life: wait for a free slot, take the newest weights, act, fill the slot, say so."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the learner decides
-    torch.set_num_threads(1)
     torch.manual_seed(config.worker_seed(worker))
-    try:
-        actor = Actor(config, policy, worker)
-        while (slot := _next_slot(connection)) is not None:
-            version = weights.pull(actor.weights)
-            rollout = actor.rollout()
-            _fill(slots[slot], rollout)
-            with contextlib.suppress(OSError):  # the learner is gone: the next slot never comes
-                connection.send(_Done(slot, version, rollout.episodes))
-    except Exception as error:
-        with contextlib.suppress(OSError):
-            connection.send(_Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))
+    actor = Actor(config, policy, worker)
+    while (slot := _next_slot(connection)) is not None:
+        version = weights.pull(actor.weights)
+        rollout = actor.rollout()
+        _fill(slots[slot], rollout)
+        with contextlib.suppress(OSError):  # the learner is gone: the next slot never comes
+            connection.send(_Done(slot, version, rollout.episodes))
 
 
 def _next_slot(connection: Connection) -> int | None:

@@ -17,9 +17,9 @@ from lit_a3c.actor import CollectConfig
 from lit_a3c.collect import Collection, collect
 from lit_a3c.envs import EnvConfig
 from lit_a3c.policy import ActorCritic
-from lit_a3c.processes import context
+from lit_a3c.processes import WorkerError, context
 from lit_a3c.rollout import Rollout
-from lit_a3c.workers import SharedWeights, WorkerError
+from lit_a3c.workers import SharedWeights
 from tests.toys import LIMIT, toy
 
 MODES = ("serial", "sync", "async")

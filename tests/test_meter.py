@@ -19,13 +19,13 @@ def test_a_report_is_the_mean_since_the_last_one() -> None:
     for value, lag in ((1.0, 1), (3.0, 4)):
         meter.add("loss", torch.tensor(value, requires_grad=True))
         meter.count(rollout(lag=lag))
-    report = meter.report()
+    report = meter.report(12)
     assert report["loss"] == 2.0
     assert report["policy_lag"] == 2.5
     assert report["steps_per_second"] > 0
     meter.add("loss", torch.tensor(7.0))
     meter.count(rollout())
-    assert meter.report()["loss"] == 7.0
+    assert meter.report(18)["loss"] == 7.0
 
 
 def test_episodes_are_those_of_the_window() -> None:

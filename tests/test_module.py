@@ -105,7 +105,7 @@ def test_learning_rate_falls_with_steps() -> None:
     optimizer.step()
     start = optimizer.param_groups[0]["lr"]
     for steps, share in ((250, 0.75), (1000, 0.0), (1200, 0.0)):
-        module.steps = steps
+        module.step_counter.total = steps
         schedule["scheduler"].step()
         assert optimizer.param_groups[0]["lr"] == pytest.approx(share * start)
 

@@ -37,6 +37,7 @@ FLOORS = {
     "evaluate": 4,
     "meter": 4,
     "module": 5,
+    "strategies": 4,
     "data": 5,
     "loggers": 5,
     "configs": 0,

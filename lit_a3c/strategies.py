@@ -1,0 +1,337 @@
+"""Hogwild: the paper's own asynchrony, as a Lightning strategy.
+
+Every worker process is a whole training of its own, Algorithm S3 of Mnih et al. (2016), arXiv:1602.01783. It takes the
+shared parameters at the start of each rollout, acts and computes gradients with this local copy, and applies them to
+the shared parameters and the shared optimizer statistics, without waiting and without a lock (Recht et al. 2011,
+arXiv:1106.5730; section 4 of the paper, "Shared RMSProp").
+
+Rank zero is the process that the user started. It alone logs, validates, records and saves; the others are trainers
+without callbacks that send home what they measured. What is shared lies in memory without a name, so nothing remains
+after any end, ``kill -9`` included.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import select
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from typing import Any, cast
+
+import cloudpickle
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import SingleDeviceStrategy, StrategyRegistry
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lit_a3c.errors import ConfigError
+from lit_a3c.meter import Counter, Tally
+from lit_a3c.processes import Worker, end_workers, start_worker
+from lit_a3c.rollout import Rollout
+
+MEMBER_OPTIONS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
+"""Options of the user's trainer that decide what a gradient is; the trainers of the other processes have them too."""
+
+
+@dataclass
+class _Shared:
+    """What all processes of a training have in common, in shared memory.
+
+    Attributes:
+        parameters: One tensor each.
+        buffers: Running statistics. There are no local copies of them.
+        statistics: The optimizer's state of each parameter.
+        steps: Steps learned from.
+        updates: Updates applied.
+    """
+
+    parameters: list[Tensor]
+    buffers: list[Tensor]
+    statistics: list[dict[str, Any]]
+    steps: Counter
+    updates: Counter
+
+    @classmethod
+    def of(cls, module: Any, optimizer: Optimizer, processes: int) -> _Shared:
+        """Shared copies of a module and its optimizer as they stand."""
+        return cls(
+            parameters=[_share(p) for p in _parameters(optimizer)],
+            buffers=[_share(buffer) for buffer in module.buffers()],
+            statistics=[{name: _share(value) for name, value in s.items()} for s in _statistics(optimizer)],
+            steps=module.step_counter.shared(processes),
+            updates=Counter().shared(processes),
+        )
+
+
+class Hogwild(SingleDeviceStrategy):
+    """Lock-free asynchronous workers on the CPU: ``--trainer.strategy hogwild --trainer.devices 16``."""
+
+    strategy_name = "hogwild"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(device="cpu", **kwargs)
+        self.parallel_devices: list[torch.device] | None = None  # Lightning fills it in from the trainer's devices
+        self._shared: _Shared | None = None
+        self._local: list[Tensor] = []
+        self._workers: list[Worker] = []
+        self._home: Connection | None = None
+        self._report_every = 1
+
+    @property
+    def num_processes(self) -> int:
+        """All worker processes, rank zero included."""
+        return len(self.parallel_devices or [0])
+
+    @property
+    def is_global_zero(self) -> bool:
+        return self.global_rank == 0
+
+    # Beginning
+
+    def setup_environment(self) -> None:
+        if self.root_device.type != "cpu" or any(device.type != "cpu" for device in self.parallel_devices or []):
+            raise ConfigError("the strategy hogwild shares memory between CPU processes: --trainer.accelerator cpu.")
+        super().setup_environment()
+
+    def on_train_start(self) -> None:
+        """Share what a resumed or fresh training starts from, and start the other workers."""
+        module, optimizer = cast(Any, self.lightning_module), self.optimizers[0]
+        if self._shared is None:
+            self._shared = _Shared.of(module, optimizer, self.num_processes)
+            # The user counts updates, whoever makes them.
+            module.trainer.val_check_batch = max(1, module.trainer.val_check_batch // self.num_processes)
+            self._start_others()
+        self._adopt(self._shared, module, optimizer)
+
+    def join(self, shared: _Shared, rank: int, home: Connection, report_every: int) -> None:
+        """Become one of the other workers.
+
+        Args:
+            shared: What rank zero shares.
+            rank: This worker's number.
+            home: Connection to rank zero.
+            report_every: Updates between two reports to it.
+        """
+        self.global_rank, self._shared, self._home, self._report_every = rank, shared, home, report_every
+
+    def _start_others(self) -> None:
+        trainer = cast(Any, self.lightning_module).trainer
+        if self.num_processes == 1:
+            return
+        if trainer.datamodule is None:
+            raise ConfigError("the strategy hogwild needs a RolloutData, and the trainer was given bare loaders.")
+        # Bodies, heads and environments may be classes of the user's own script, which only cloudpickle takes along.
+        payload = cloudpickle.dumps((self.lightning_module, self.optimizers[0], trainer.datamodule))
+        options = {name: getattr(trainer, name) for name in MEMBER_OPTIONS} | {"precision": trainer.precision}
+        report_every = max(1, trainer.log_every_n_steps // self.num_processes)
+        for rank in range(1, self.num_processes):
+            args = (payload, options, self._shared, rank, report_every, torch.initial_seed())
+            self._workers.append(start_worker(rank, _work, *args))
+
+    def _adopt(self, shared: _Shared, module: Any, optimizer: Optimizer) -> None:
+        """Let the module and the optimizer of this process stand on what is shared."""
+        for own, common in zip(module.buffers(), shared.buffers, strict=True):
+            own.data = common
+        for p, statistics in zip(_parameters(optimizer), shared.statistics, strict=True):
+            optimizer.state[p] = statistics
+        self._local = [p.data for p in _parameters(optimizer)]
+        module.step_counter = shared.steps.of(self.global_rank)
+        self._updates = shared.updates.of(self.global_rank)
+
+    # Learning
+
+    def process_dataloader(self, dataloader: object) -> object:
+        return _Synchronised(dataloader, self) if cast(Any, self.lightning_module).trainer.training else dataloader
+
+    @torch.no_grad()
+    def pull(self) -> int:
+        """Copy the shared parameters into this process's own.
+
+        Returns:
+            Their version: the updates applied to them so far.
+        """
+        if self._shared is None:
+            return 0
+        version = self._updates.total
+        self._point_at(self._local)
+        torch._foreach_copy_(self._local, self._shared.parameters)
+        return version
+
+    @property
+    def version(self) -> int:
+        """Updates applied to the shared parameters so far."""
+        return self._updates.total if self._shared is not None else 0
+
+    @property
+    def deserted(self) -> bool:
+        """Whether this is a worker whose rank zero is gone; it never sends anything."""
+        return self._home is not None and self._home.poll()
+
+    def optimizer_step(self, optimizer: Optimizer, closure: Callable[[], Any], model: Any = None, **kwargs: Any) -> Any:
+        """Compute gradients at the local parameters and apply them to the shared ones."""
+        assert self._shared is not None
+
+        def closure_at_local() -> Any:
+            result = closure()
+            self._point_at(shared.parameters)
+            return result
+
+        shared = self._shared
+        result = super().optimizer_step(optimizer, closure_at_local, model, **kwargs)
+        self._point_at(self._local)
+        self._updates.add(1)
+        self._exchange()
+        return result
+
+    def _point_at(self, tensors: list[Tensor]) -> None:
+        """Optimizers know parameters by identity, so it is their storage that changes."""
+        for p, tensor in zip(_parameters(self.optimizers[0]), tensors, strict=True):
+            p.data = tensor
+
+    # Reports
+
+    def _exchange(self) -> None:
+        module = cast(Any, self.lightning_module)
+        if self._home is not None:
+            # Rank zero may be busy with a film: then this worker goes on counting instead of waiting for it.
+            if module.meter.updates >= self._report_every and select.select([], [self._home], [], 0)[1]:
+                self._home.send(module.meter.take())
+            return
+        self.check()
+        if module.finished:  # the checkpoint to come shall hold everybody's last update
+            while self._workers:
+                self._listen(timeout=None)
+
+    def check(self) -> None:
+        """Take in what the other workers report.
+
+        Raises:
+            WorkerError: One of them has failed.
+        """
+        if self._workers:
+            self._listen(timeout=0)
+
+    def _listen(self, timeout: float | None) -> None:
+        ready = wait([worker.connection for worker in self._workers], timeout)
+        for worker in [worker for worker in self._workers if worker.connection in ready]:
+            message = worker.receive()
+            if isinstance(message, Tally):
+                cast(Any, self.lightning_module).meter.merge(message)
+            else:  # it has finished
+                end_workers([worker])
+                self._workers.remove(worker)
+
+    # Evaluation, checkpoints, the end
+
+    def on_validation_start(self) -> None:
+        self.pull()
+
+    def lightning_module_state_dict(self) -> dict[str, Any]:
+        self.pull()
+        return super().lightning_module_state_dict()
+
+    def on_train_end(self) -> None:
+        self._end()
+
+    def on_exception(self, exception: BaseException) -> None:
+        self._end()
+
+    def teardown(self) -> None:
+        self._end()
+        super().teardown()
+
+    def _end(self) -> None:
+        end_workers(self._workers)
+        self._workers = []
+
+
+class _Synchronised:
+    """A stream of rollouts before each of which its process takes the shared parameters."""
+
+    def __init__(self, stream: Any, strategy: Hogwild) -> None:
+        self._stream, self._strategy = stream, strategy
+
+    def __len__(self) -> int:
+        return len(self._stream)
+
+    def __iter__(self) -> Iterator[Rollout]:
+        rollouts = iter(self._stream)
+        while not self._strategy.deserted:
+            version = self._strategy.pull()
+            rollout = next(rollouts, None)
+            if rollout is None:
+                return
+            yield replace(rollout, version=version, learner_version=self._strategy.version)
+
+
+def _work(
+    home: Connection, payload: bytes, options: dict[str, Any], shared: _Shared, rank: int, report_every: int, seed: int
+) -> None:
+    """The life of a worker other than rank zero: a training without callbacks, loggers and evaluation."""
+    cast(Any, rank_zero_only).rank = rank
+    warnings.simplefilter("ignore")  # rank zero has shown them
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    torch.manual_seed(seed)
+    module, optimizer, data = cloudpickle.loads(payload)
+    module.make_optimizer = lambda _: optimizer
+    strategy = Hogwild()
+    strategy.join(shared, rank, home, report_every)
+    trainer = Trainer(
+        accelerator="cpu",
+        devices=1,
+        strategy=strategy,
+        max_epochs=1,
+        limit_val_batches=0,
+        log_every_n_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **options,
+    )
+    trainer.fit(module, data)
+    if not strategy.deserted:
+        home.send(module.meter.take())
+        home.send(None)
+
+
+def _parameters(optimizer: Optimizer) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def _share(value: Any) -> Any:
+    """A copy in shared memory; plain values stay as they are."""
+    return value.detach().clone().share_memory_() if isinstance(value, Tensor) else value
+
+
+def _statistics(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """The state of each parameter; of an optimizer that makes it at its first step, as it will be made.
+
+    Raises:
+        ConfigError: It does not begin at zero, so that it cannot be known before the first step.
+    """
+    if all(optimizer.state.get(p) for p in _parameters(optimizer)):
+        return [optimizer.state[p] for p in _parameters(optimizer)]
+    trial = copy.deepcopy(optimizer)
+    for p in _parameters(trial):
+        p.grad = torch.zeros_like(p)
+    trial.step()
+    states = [trial.state[p] for p in _parameters(trial)]
+    for name, value in ((name, value) for state in states for name, value in state.items() if name != "step"):
+        if isinstance(value, Tensor) and value.any():
+            raise ConfigError(
+                f"the strategy hogwild cannot share {type(optimizer).__name__}: its {name} does not begin at zero. "
+                "Use lit_a3c.RMSprop, or Adam."
+            )
+    return [
+        {name: torch.zeros_like(value) if isinstance(value, Tensor) else value for name, value in state.items()}
+        for state in states
+    ]
+
+
+StrategyRegistry.register(Hogwild.strategy_name, Hogwild, description="lock-free workers with shared parameters")
