@@ -28,6 +28,7 @@ class CollectConfig:
         envs_per_worker: Environments ``E`` of each worker.
         rollout_length: Steps ``T`` between two updates, the paper's ``t_max``.
         seed: Every worker's environments and action draws derive from it.
+        log_prob: Whether rollouts carry the log-probabilities of their actions.
         first_worker: Number of the first worker, where several processes collect for themselves.
     """
 
@@ -38,6 +39,7 @@ class CollectConfig:
     envs_per_worker: int
     rollout_length: int
     seed: int
+    log_prob: bool = False
     first_worker: int = 0
 
     @property
@@ -64,6 +66,7 @@ class Actor:
 
         self.policy = copy.deepcopy(policy).cpu().eval().requires_grad_(False)
         self.weights = tensors_of(self.policy)
+        self._log_prob = config.log_prob
         self._env = config.env.make(config.envs_per_worker, seed=config.worker_seed(worker), training=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # on transforms for recurrent policies
@@ -80,7 +83,10 @@ class Actor:
 
     def _act(self, state: Any) -> Any:
         """TorchRL's view of the policy. A ``TensorDictModule`` would do the same for 0.15 ms more a step."""
-        return state.set("action", self.policy.act(state.get("observation")))
+        if not self._log_prob:
+            return state.set("action", self.policy.act(state.get("observation")))
+        action, log_prob = self.policy.draw(state.get("observation"))
+        return state.set("action", action).set("log_prob", log_prob)
 
     def rollout(self) -> Rollout:
         """``T`` more steps. The tensors are views of a buffer that the next call fills again."""
@@ -96,6 +102,7 @@ class Actor:
             terminated=time_first("next", "terminated").squeeze(-1),
             truncated=time_first("next", "truncated").squeeze(-1),
             next_observation=time_first("next", "observation"),
+            log_prob=time_first("log_prob") if self._log_prob else None,
             episodes=self._env.drain(),
         )
 

@@ -89,6 +89,7 @@ class RolloutData(LightningDataModule):
             envs_per_worker=self.envs_per_worker,
             rollout_length=self.rollout_length,
             seed=self._seed + cast(Any, trainer.lightning_module).steps,
+            log_prob=bool(cast(Any, trainer.lightning_module).hparams["vtrace"]),
             first_worker=trainer.global_rank,
         )
 

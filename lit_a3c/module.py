@@ -20,7 +20,7 @@ from lit_a3c.heads import default_head
 from lit_a3c.meter import Counter, TrainingMeter
 from lit_a3c.optim import RMSprop
 from lit_a3c.policy import ActorCritic, BodyFactory, HeadFactory
-from lit_a3c.returns import ReturnScale, explained_variance, lambda_returns
+from lit_a3c.returns import ReturnScale, explained_variance, lambda_returns, vtrace
 from lit_a3c.rollout import Rollout
 
 OptimizerFactory = Callable[[Iterable], Optimizer]
@@ -34,6 +34,8 @@ class A3C(LightningModule):
         total_steps: Steps over which the learning rate falls to zero; from the data module.
         gamma: Discount per step.
         gae_lambda: 1 gives the paper's n-step returns, less the lambda-returns of GAE.
+        vtrace: Correct for the policy lag of asynchronous workers, as Espeholt et al. (2018) do. Off, returns are
+            the paper's, as if the weights that learn had acted.
         entropy_coef: The paper's beta.
         value_coef: Weight of ``(G - v)^2``.
         loss_reduction: ``mean`` or ``sum`` over the steps of a rollout. The paper sums over ``t_max`` steps of one
@@ -55,6 +57,7 @@ class A3C(LightningModule):
         total_steps: int,
         gamma: float = 0.99,
         gae_lambda: float = 1.0,
+        vtrace: bool = False,
         entropy_coef: float = 0.01,
         value_coef: float = 0.5,
         loss_reduction: str = "mean",
@@ -105,11 +108,11 @@ class A3C(LightningModule):
         """
         self.policy.observe(rollout.observation)
         distribution, v_t = self.policy(rollout.observation)
-        returns = self._returns(rollout, v_t.detach())
-        advantage = returns - v_t.detach()
+        log_prob_t = distribution.log_prob(rollout.action)
+        returns, advantage = self._estimate(rollout, v_t.detach(), log_prob_t.detach())
 
         reduce = torch.mean if self.hparams["loss_reduction"] == "mean" else torch.sum
-        policy_loss = reduce(losses.policy_gradient_loss(distribution.log_prob(rollout.action), advantage))
+        policy_loss = reduce(losses.policy_gradient_loss(log_prob_t, advantage))
         value_loss = reduce(losses.value_loss(v_t, returns))
         entropy = distribution.entropy()
         entropy_loss = reduce(losses.entropy_loss(entropy))
@@ -124,8 +127,8 @@ class A3C(LightningModule):
         return loss
 
     @torch.no_grad()
-    def _returns(self, rollout: Rollout, v_t: Tensor) -> Tensor:
-        """Targets ``[T, B]`` of the value head, in its own units."""
+    def _estimate(self, rollout: Rollout, v_t: Tensor, log_prob_t: Tensor) -> tuple[Tensor, Tensor]:
+        """Targets of the value head and advantages, ``[T, B]`` each, in the value head's own units."""
         v_tp1 = torch.cat([v_t[1:], torch.zeros_like(v_t[:1])])
         # Only here does the next state's value differ from the next row's: after the last row, and where the
         # next row already belongs to another episode. Termination needs no value at all.
@@ -135,12 +138,19 @@ class A3C(LightningModule):
         v_tp1[bootstrap] = self.policy.values(rollout.next_observation[bootstrap])
         discount = self.hparams["gamma"] * (~rollout.terminated).float()
         end = rollout.terminated | rollout.truncated
-        lambda_ = self.hparams["gae_lambda"]
-        if self.return_scale is None:
-            return lambda_returns(rollout.reward, discount, v_tp1, end, lambda_)
-        returns = lambda_returns(rollout.reward, discount, self.return_scale.restore(v_tp1), end, lambda_)
-        self.return_scale.update(returns)
-        return self.return_scale(returns)
+        scale = self.return_scale
+        if scale is not None:
+            v_t, v_tp1 = scale.restore(v_t), scale.restore(v_tp1)
+        if rollout.log_prob is None:
+            returns = lambda_returns(rollout.reward, discount, v_tp1, end, self.hparams["gae_lambda"])
+            advantage = returns - v_t
+        else:
+            ratio_t = torch.exp(log_prob_t - rollout.log_prob)
+            returns, advantage = vtrace(ratio_t, rollout.reward, discount, v_t, v_tp1, end, self.hparams["gae_lambda"])
+        if scale is not None:
+            scale.update(returns)
+            returns, advantage = scale(returns), scale(advantage)
+        return returns, advantage
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the linear fall of its learning rate."""

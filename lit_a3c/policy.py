@@ -59,6 +59,13 @@ class ActorCritic(nn.Module):
         distribution = self.head(self._features(observation))
         return distribution.mode if deterministic else distribution.sample()
 
+    @torch.no_grad()
+    def draw(self, observation: Tensor) -> tuple[Tensor, Tensor]:
+        """``[..., *observation]`` to drawn actions and their log-probabilities, ``[..., *action]`` and ``[...]``."""
+        distribution = self.head(self._features(observation))
+        action = distribution.sample()
+        return action, distribution.log_prob(action)
+
     def observe(self, observation: Tensor) -> None:
         """Let the body's running statistics see ``[..., *observation]`` training observations."""
         self.body.observe(observation.flatten(0, observation.ndim - self._observation_dims - 1))

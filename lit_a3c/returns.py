@@ -5,6 +5,8 @@ Time indices follow rlax: ``r_tp1`` is the reward that the action at ``t`` broug
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -51,6 +53,63 @@ def lambda_returns(r_tp1: Tensor, discount_tp1: Tensor, v_tp1: Tensor, end_tp1: 
         acc = torch.addcmul(base[t], carry[t], acc)
         returns[t] = acc
     return returns
+
+
+class VTrace(NamedTuple):
+    """What V-trace makes of a rollout."""
+
+    target: Tensor
+    """``vs_t``, for the value function, ``[T, B]``."""
+    advantage: Tensor
+    """For the policy gradient, ``[T, B]``."""
+
+
+def vtrace(
+    ratio_t: Tensor,
+    r_tp1: Tensor,
+    discount_tp1: Tensor,
+    v_t: Tensor,
+    v_tp1: Tensor,
+    end_tp1: Tensor,
+    lambda_: float = 1.0,
+) -> VTrace:
+    """Returns corrected for actions of another policy mu, section 4.1 of Espeholt et al. (2018), arXiv:1802.01561.
+
+    With ``rho_t = min(1, ratio_t)`` and ``c_t = lambda * min(1, ratio_t)``, computed backwards::
+
+        delta_t = rho_t * (r_{t+1} + gamma_{t+1} * v_{t+1} - v_t)
+        vs_t    = v_t + delta_t + gamma_{t+1} * c_t * (vs_{t+1} - v_{t+1})
+        A_t     = rho_t * (r_{t+1} + gamma_{t+1} * ((1 - lambda) * v_{t+1} + lambda * vs_{t+1}) - v_t)
+
+    where ``vs_{t+1}`` is ``v_{t+1}`` if the episode or the rollout ends at t+1. Where all ratios are 1, ``vs_t`` is
+    :func:`lambda_returns` and ``A_t = vs_t - v_t``; for this the advantage mixes in ``v_{t+1}``, which the
+    paper, whose lambda is 1 there, does not.
+
+    Args:
+        ratio_t: ``pi(a_t|s_t) / mu(a_t|s_t)``, ``[T, B]``.
+        r_tp1: Rewards, ``[T, B]``.
+        discount_tp1: ``gamma``, or 0 where the environment terminated, ``[T, B]``.
+        v_t: Values of the states, ``[T, B]``.
+        v_tp1: Values of the true next states, before any reset, ``[T, B]``.
+        end_tp1: True where an episode terminated or was truncated, ``[T, B]``.
+        lambda_: As of :func:`lambda_returns`.
+
+    Returns:
+        Target and advantage, detached.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    ratio_t, v_t, v_tp1 = ratio_t.detach(), v_t.detach(), v_tp1.detach()
+    if ratio_t.shape != v_t.shape or v_t.shape != r_tp1.shape:
+        shapes = [tuple(x.shape) for x in (ratio_t, v_t, r_tp1)]
+        raise ValueError(f"ratio_t, v_t and r_tp1 must share one shape [T, B], got {shapes}")
+    rho_t = ratio_t.clamp(max=1)
+    # Corrections add up like lambda-returns: of rewards delta_t, with discount gamma * c_t, and no value at the end.
+    delta_t = rho_t * (r_tp1 + discount_tp1 * v_tp1 - v_t)
+    correction_t = lambda_returns(delta_t, discount_tp1 * rho_t * lambda_, torch.zeros_like(v_t), end_tp1)
+    correction_tp1 = torch.cat([correction_t[1:], torch.zeros_like(v_t[:1])]).masked_fill(end_tp1, 0)
+    return VTrace(v_t + correction_t, delta_t + rho_t * discount_tp1 * lambda_ * correction_tp1)
 
 
 def explained_variance(predicted: Tensor, target: Tensor) -> Tensor:

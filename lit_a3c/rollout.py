@@ -25,6 +25,7 @@ class Rollout:
         truncated: The episode was cut short at t+1 by something else, a time limit say, ``[T, B]`` bool.
         next_observation: The true ``s_{t+1}``, before any reset, ``[T, B, ...]``. Valid only in the last row and
             where ``truncated`` holds: elsewhere it is ``observation[t + 1]`` or not needed, and not copied.
+        log_prob: ``log mu(a_t|s_t)`` of the weights that acted, ``[T, B]``; only where V-trace asks for it.
         version: Number of the weights that acted.
         learner_version: Number of the learner's weights when it got this rollout.
         episodes: Episodes that finished in this rollout, with raw returns.
@@ -36,6 +37,7 @@ class Rollout:
     terminated: Tensor
     truncated: Tensor
     next_observation: Tensor
+    log_prob: Tensor | None = None
     version: int = 0
     learner_version: int = 0
     episodes: list[Episode] = field(default_factory=list)
@@ -51,7 +53,7 @@ class Rollout:
         return self.learner_version - self.version
 
     def tensors(self) -> dict[str, Tensor]:
-        """The tensors by field name."""
+        """The tensors that are there, by field name."""
         return {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
 
     def to(self, *args: Any, **kwargs: Any) -> Rollout:

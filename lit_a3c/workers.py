@@ -197,13 +197,15 @@ def _empty_slot(config: CollectConfig) -> Rollout:
         terminated=shared((), torch.bool),
         truncated=shared((), torch.bool),
         next_observation=shared(observation.shape, observation_dtype),
+        log_prob=shared((), torch.float32) if config.log_prob else None,
     )
 
 
 def _fill(slot: Rollout, rollout: Rollout) -> None:
     """Copy a rollout into a slot; of the next observations only the valid ones (see :class:`Rollout`)."""
-    for name in ("observation", "action", "reward", "terminated", "truncated"):
-        getattr(slot, name).copy_(getattr(rollout, name))
+    for name, tensor in rollout.tensors().items():
+        if name != "next_observation":
+            getattr(slot, name).copy_(tensor)
     slot.next_observation[-1].copy_(rollout.next_observation[-1])
     if rollout.truncated.any():
         slot.next_observation[rollout.truncated] = rollout.next_observation[rollout.truncated].to(

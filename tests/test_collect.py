@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import dataclasses
 import multiprocessing as mp
 import os
 import signal
@@ -94,6 +96,26 @@ def test_rollouts_of_cartpole_are_its_physics(mode: str) -> None:
         assert len(r.episodes) == r.terminated.sum()
         episodes += len(r.episodes)
     assert episodes > 0
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+@pytest.mark.parametrize("mode", MODES)
+def test_log_probabilities_are_those_of_the_weights_that_acted(mode: str, env_id: str) -> None:
+    """They stay what they were when the learner's weights have moved on; without V-trace nobody pays for them."""
+    config, policy = setting(env_id, mode, workers=2)
+    acted = copy.deepcopy(policy)
+    with closing(collect(dataclasses.replace(config, log_prob=True), policy)) as collection:
+        with torch.no_grad():
+            for parameter in policy.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        r = copied(collection.next())
+    assert r.log_prob is not None
+    assert r.log_prob.shape == r.reward.shape
+    with torch.no_grad():
+        torch.testing.assert_close(r.log_prob, acted(r.observation).distribution.log_prob(r.action))
+        assert not torch.allclose(r.log_prob, policy(r.observation).distribution.log_prob(r.action))
+    with collecting(env_id, mode, workers=2) as (collection, _):
+        assert collection.next().log_prob is None
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -84,6 +84,26 @@ def test_garbage_in_unused_next_observations_changes_nothing() -> None:
     torch.testing.assert_close(module.training_step(r, 0), clean)
 
 
+@pytest.mark.parametrize("normalize_returns", [False, True])
+def test_vtrace_corrects_for_the_weights_that_acted(normalize_returns: bool) -> None:
+    """Nothing to correct: the plain loss and gradient. Actions that the learner would not take: none at all."""
+
+    def outcome(vtrace: bool, log_ratio: float) -> tuple[torch.Tensor, ...]:
+        module, r = (
+            agent(vtrace=vtrace, gae_lambda=0.9, entropy_coef=0.0, normalize_returns=normalize_returns),
+            rollout(),
+        )
+        if vtrace:
+            r.log_prob = module.policy(r.observation).distribution.log_prob(r.action).detach() - log_ratio
+        loss = module.training_step(r, 0)
+        return loss, *torch.autograd.grad(loss, list(module.policy.parameters()))
+
+    torch.testing.assert_close(outcome(True, 0.0), outcome(False, 0.0))
+    if not normalize_returns:  # else the scale of the returns changes too
+        for value in outcome(True, -100.0):
+            torch.testing.assert_close(value, torch.zeros_like(value))
+
+
 def test_scaled_returns_are_learned_in_units_of_their_deviation() -> None:
     """Multiplying all rewards by 1000 leaves the scaled loss as it is, once the statistics have seen them."""
     losses = []

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_a3c.returns import ReturnScale, explained_variance, lambda_returns
+from lit_a3c.returns import ReturnScale, explained_variance, lambda_returns, vtrace
 
 
 def column(values: list[float]) -> Tensor:
@@ -157,6 +157,71 @@ def test_differing_shapes_are_refused(wrong: int) -> None:
     arguments[wrong] = arguments[wrong][:, :1]
     with pytest.raises(ValueError, match="must share one shape"):
         lambda_returns(*arguments)
+
+
+def literal_vtrace(
+    ratio: Tensor, r: Tensor, discount: Tensor, v_t: Tensor, v_tp1: Tensor, end: Tensor, lambda_: float
+) -> Tensor:
+    """Eq. 1 of Espeholt et al. (2018): for each s the whole sum over t, each with its own product of c."""
+    time, batch = r.shape
+    target = v_t.clone()
+    for b in range(batch):
+        for s in range(time):
+            for t in range(s, time):
+                weight = 1.0
+                for i in range(s, t):
+                    weight *= float(discount[i, b]) * lambda_ * min(1.0, float(ratio[i, b])) * (not end[i, b])
+                delta = r[t, b] + discount[t, b] * v_tp1[t, b] - v_t[t, b]
+                target[s, b] += weight * min(1.0, float(ratio[t, b])) * delta
+    return target
+
+
+@pytest.mark.parametrize("lambda_", [0.0, 0.9, 1.0])
+def test_vtrace_equals_the_papers_sum(lambda_: float) -> None:
+    """Targets term by term; advantages from the targets of the step after, as section 4.2 has them for lambda 1."""
+    r, discount, v_t, v_tp1, end = random_case()
+    ratio = torch.exp(torch.randn_like(r))
+    assert (ratio > 1).any()
+    target, advantage = vtrace(ratio, r, discount, v_t, v_tp1, end, lambda_)
+    torch.testing.assert_close(target, literal_vtrace(ratio, r, discount, v_t, v_tp1, end, lambda_))
+    vs_tp1 = torch.where(end, v_tp1, torch.cat([target[1:], v_tp1[-1:]]))
+    mixed = (1 - lambda_) * v_tp1 + lambda_ * vs_tp1
+    torch.testing.assert_close(advantage, ratio.clamp(max=1) * (r + discount * mixed - v_t))
+
+
+@pytest.mark.parametrize("lambda_", [0.0, 0.95, 1.0])
+def test_vtrace_without_lag_is_the_plain_estimate(lambda_: float) -> None:
+    """Ratios of one: lambda-returns (n-step returns for lambda 1), and what they exceed the values by."""
+    r, discount, v_t, v_tp1, end = random_case()
+    target, advantage = vtrace(torch.ones_like(r), r, discount, v_t, v_tp1, end, lambda_)
+    expected = lambda_returns(r, discount, v_tp1, end, lambda_)
+    torch.testing.assert_close(target, expected)
+    torch.testing.assert_close(advantage, expected - v_t)
+
+
+def test_vtrace_by_hand() -> None:
+    """Two steps, gamma 0.5: ratios 2 (clipped) and 0.5; values 1, 2 and 4."""
+    ratio, r, v_t, v_tp1 = column([2, 0.5]), column([1, 3]), column([1, 2]), column([2, 4])
+    no_end = torch.zeros(2, 1, dtype=torch.bool)
+    target, advantage = vtrace(ratio, r, torch.full_like(r, 0.5), v_t, v_tp1, no_end)
+    # delta: 1 * (1 + 1 - 1) = 1 and 0.5 * (3 + 2 - 2) = 1.5
+    assert target.flatten().tolist() == [1 + 1 + 0.5 * 1 * 1.5, 2 + 1.5]
+    assert advantage.flatten().tolist() == [1 + 0.5 * 3.5 - 1, 1.5]
+
+
+def test_actions_the_policy_never_takes_teach_nothing() -> None:
+    """Ratio 0: the target is the value itself, and there is no advantage."""
+    r, discount, v_t, v_tp1, end = random_case()
+    target, advantage = vtrace(torch.zeros_like(r), r, discount, v_t, v_tp1, end)
+    torch.testing.assert_close(target, v_t)
+    assert not advantage.any()
+
+
+def test_vtrace_refuses_differing_shapes() -> None:
+    """By name."""
+    r, discount, v_t, v_tp1, end = random_case()
+    with pytest.raises(ValueError, match="ratio_t, v_t and r_tp1 must share one shape"):
+        vtrace(torch.ones(3), r, discount, v_t, v_tp1, end)
 
 
 def test_explained_variance() -> None:
