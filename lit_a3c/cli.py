@@ -14,13 +14,14 @@ import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.strategies import StrategyRegistry
 
 from lit_a3c.callbacks.progress import StepProgressBar
 from lit_a3c.callbacks.scores import ScoreTable
 from lit_a3c.callbacks.video import VideoRecorder
 from lit_a3c.checkpoints import read_checkpoint, resolve_checkpoint
 from lit_a3c.data import RolloutData
-from lit_a3c.errors import ConfigError, check_number
+from lit_a3c.errors import ConfigError, check_number, did_you_mean
 from lit_a3c.messages import explain
 from lit_a3c.module import A3C
 from lit_a3c.processes import WorkerError
@@ -114,6 +115,12 @@ class A3CCommandLine(LightningCLI):
         if is_hogwild(config.trainer.strategy):
             _check_hogwild(config)
             return
+        known = ["auto", *StrategyRegistry.available_strategies()]
+        if isinstance(strategy := config.trainer.strategy, str) and strategy not in known:
+            raise ConfigError(
+                f"trainer.strategy {strategy!r} must be auto, {Hogwild.strategy_name} or one of Lightning's."
+                f"{did_you_mean(strategy, known)}"
+            )
         for name in ("devices", "num_nodes"):
             if not re.fullmatch(r"1|auto|\[\d+\]", str(config.trainer[name])):
                 raise ConfigError(
@@ -189,6 +196,8 @@ def is_hogwild(strategy: Any) -> bool:
 
 
 def _check_hogwild(config: Any) -> None:
+    if isinstance(config.trainer.strategy, str):  # a class path, if not the name
+        config.trainer.strategy = Hogwild.strategy_name
     devices = str(config.trainer.devices)  # Lightning's own type lets text come first
     number: Any = int(devices) if devices.isdecimal() else devices
     check_number("trainer.devices", number, low=1, high=1024, whole=True)

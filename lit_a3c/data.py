@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -34,6 +35,8 @@ class RolloutData(LightningDataModule):
             whose workers are the trainer's devices.
         envs_per_worker: Environments that each worker steps as one batch.
         rollout_length: Steps between two updates, the paper's ``t_max``.
+        updates_per_rollout: Updates made of one rollout, each of its own share of the environments. With as many as
+            environments every update is of one environment's ``t_max`` steps, as in the paper.
         eval_episodes: Episodes of each validation.
         test_episodes: Episodes of ``lit-a3c test``.
         predict_episodes: Episodes that ``lit-a3c predict`` films.
@@ -52,6 +55,7 @@ class RolloutData(LightningDataModule):
         num_workers: int | None = None,
         envs_per_worker: int = 16,
         rollout_length: int = 5,
+        updates_per_rollout: int = 1,
         eval_episodes: int = 10,
         test_episodes: int = 100,
         predict_episodes: int = 1,
@@ -65,6 +69,7 @@ class RolloutData(LightningDataModule):
             check_number("data.num_workers", num_workers, low=1, high=1024, whole=True)
         check_number("data.envs_per_worker", envs_per_worker, low=1, high=4096, whole=True)
         check_number("data.rollout_length", rollout_length, low=1, high=100_000, whole=True)
+        check_number("data.updates_per_rollout", updates_per_rollout, low=1, high=envs_per_worker, whole=True)
         for name, value in (("eval", eval_episodes), ("test", test_episodes), ("predict", predict_episodes)):
             check_number(f"data.{name}_episodes", value, low=1, high=100_000, whole=True)
         self.env = EnvConfig(env_id, atari, env_kwargs or {})
@@ -74,6 +79,7 @@ class RolloutData(LightningDataModule):
         self.num_workers = num_workers or (1 if mode == "serial" else min(16, _cores()))
         self.envs_per_worker = envs_per_worker
         self.rollout_length = rollout_length
+        self.updates_per_rollout = updates_per_rollout
         self.eval_episodes, self.test_episodes, self.predict_episodes = eval_episodes, test_episodes, predict_episodes
         self._open: list[RolloutStream | EpisodeLoader] = []
 
@@ -101,7 +107,7 @@ class RolloutData(LightningDataModule):
         torch.set_num_threads(1 if config.mode == "serial" else max(1, _cores() - config.num_workers))
         if config.first_worker:
             torch.manual_seed(config.worker_seed(config.first_worker))  # its actions are draws of its own
-        return self._keep(RolloutStream(self._trainer, config, self.total_steps))
+        return self._keep(RolloutStream(self._trainer, config, self.total_steps, self.updates_per_rollout))
 
     def val_dataloader(self) -> EpisodeLoader:
         """Whole episodes under the present policy."""
@@ -162,33 +168,42 @@ class RolloutData(LightningDataModule):
 
 
 class RolloutStream:
-    """The train loader: pushes the newest weights each time it is asked, then yields the next rollout.
+    """The train loader: pushes the newest weights, then yields the next rollout, in as many parts as asked for.
 
-    It has a length, because Lightning would fetch one rollout ahead of a loader without: a hidden update of lag.
+    It does not end by itself: the module stops the training when the budget is used up, by whichever process. It has
+    a length, because Lightning would fetch one rollout ahead of a loader without: a hidden update of lag.
 
     Args:
         trainer: Whose module acts and counts steps.
         config: What to collect.
-        total_steps: Steps after which the stream ends.
+        total_steps: Steps after which the training ends.
+        parts: Updates made of one rollout.
     """
 
-    def __init__(self, trainer: Trainer, config: CollectConfig, total_steps: int) -> None:
-        self._trainer, self._total_steps = trainer, total_steps
+    def __init__(self, trainer: Trainer, config: CollectConfig, total_steps: int, parts: int = 1) -> None:
+        self._trainer, self._total_steps, self._parts = trainer, total_steps, parts
         self._steps_per_rollout = config.steps_per_rollout
         self._collection: Collection | None = collect(config, cast(Any, trainer.lightning_module).policy)
 
     def __len__(self) -> int:
-        """Rollouts of the present epoch: those learned from before a resumption, and those to come."""
+        """Updates of the present epoch: those made before a resumption, and those to come."""
         module = cast(Any, self._trainer.lightning_module)
         done = self._trainer.fit_loop.epoch_loop.batch_progress.current.completed
-        return done + max(0, math.ceil((self._total_steps - module.steps) / self._steps_per_rollout))
+        rollouts = math.ceil((self._total_steps - module.steps) / self._steps_per_rollout)
+        return done + self._parts * max(0, rollouts)
 
     def __iter__(self) -> Iterator[Rollout]:
-        module = cast(Any, self._trainer.lightning_module)
-        while module.steps < self._total_steps:
+        while True:
             assert self._collection is not None, "the stream was closed"
             self._collection.push()
-            yield self._collection.next()
+            rollout = self._collection.next()
+            if self._parts == 1:
+                yield rollout
+                continue
+            # A collection counts pushes, and there are several updates between two of them.
+            version, learner_version = rollout.version * self._parts, rollout.learner_version * self._parts
+            for i, part in enumerate(rollout.split(self._parts)):
+                yield replace(part, version=version, learner_version=learner_version + i)
 
     def close(self) -> None:
         """End the workers."""

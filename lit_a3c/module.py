@@ -74,8 +74,7 @@ class A3C(LightningModule):
         check_number("model.entropy_coef", entropy_coef, low=0)
         check_number("model.value_coef", value_coef, low=0)
         check_choice("model.loss_reduction", loss_reduction, ("mean", "sum"))
-        # Plain values only, so that ``weights_only=True`` can load them.
-        self.save_hyperparameters(ignore=["spec", "body", "head", "optimizer"], logger=False)
+        self.save_hyperparameters(ignore=["spec"], logger=False)
         self.spec = spec
         self.make_optimizer = optimizer
         self.policy = ActorCritic(spec, body, head)
@@ -250,6 +249,8 @@ class A3C(LightningModule):
         checkpoint["steps"] = self.steps
         checkpoint["optimizer"] = type(self.trainer.optimizers[0]).__name__ if self._trainer else None
         checkpoint["recent"] = [list(episode) for episode in self.meter.recent]
+        hparams = checkpoint.get("hyper_parameters", {})
+        checkpoint["hyper_parameters"] = {key: value for key, value in hparams.items() if _is_plain(value)}
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the optimizer's factory, which may be a closure of the command line's parser."""
@@ -292,3 +293,11 @@ class A3C(LightningModule):
             checkpoint = torch.load(checkpoint_path, map_location="cpu", weights_only=kwargs["weights_only"])
             kwargs["spec"] = EnvSpec.from_plain(checkpoint["spec"])
         return super().load_from_checkpoint(checkpoint_path, **kwargs)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)

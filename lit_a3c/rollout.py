@@ -61,6 +61,12 @@ class Rollout:
         moved: dict[str, Any] = {name: tensor.to(*args, **kwargs) for name, tensor in self.tensors().items()}
         return replace(self, **moved)
 
+    def split(self, parts: int) -> list[Rollout]:
+        """Side by side along ``B``, ``parts`` rollouts of as equal a size as can be; the first has the episodes."""
+        chunks = {name: tensor.tensor_split(parts, dim=1) for name, tensor in self.tensors().items()}
+        shares: list[dict[str, Any]] = [{name: chunk[i] for name, chunk in chunks.items()} for i in range(parts)]
+        return [replace(self, **share, episodes=[] if i else self.episodes) for i, share in enumerate(shares)]
+
     @staticmethod
     def cat(rollouts: list[Rollout]) -> Rollout:
         """Several workers' rollouts of the same length, side by side along ``B``; the oldest version counts."""

@@ -44,7 +44,7 @@ class _Shared:
 
     Attributes:
         parameters: One tensor each.
-        buffers: Running statistics. There are no local copies of them.
+        buffers: Running statistics, the very tensors of rank zero's module: there are no local copies of them.
         statistics: The optimizer's state of each parameter.
         steps: Steps learned from.
         updates: Updates applied.
@@ -58,10 +58,10 @@ class _Shared:
 
     @classmethod
     def of(cls, module: Any, optimizer: Optimizer, processes: int) -> _Shared:
-        """Shared copies of a module and its optimizer as they stand."""
+        """Of a module and its optimizer as they stand."""
         return cls(
             parameters=[_share(p) for p in _parameters(optimizer)],
-            buffers=[_share(buffer) for buffer in module.buffers()],
+            buffers=[buffer.share_memory_() for buffer in module.buffers()],  # in place: the collectors know them
             statistics=[{name: _share(value) for name, value in s.items()} for s in _statistics(optimizer)],
             steps=module.step_counter.shared(processes),
             updates=Counter().shared(processes),
@@ -135,8 +135,6 @@ class Hogwild(SingleDeviceStrategy):
 
     def _adopt(self, shared: _Shared, module: Any, optimizer: Optimizer) -> None:
         """Let the module and the optimizer of this process stand on what is shared."""
-        for own, common in zip(module.buffers(), shared.buffers, strict=True):
-            own.data = common
         for p, statistics in zip(_parameters(optimizer), shared.statistics, strict=True):
             optimizer.state[p] = statistics
         self._local = [p.data for p in _parameters(optimizer)]
@@ -237,12 +235,14 @@ class Hogwild(SingleDeviceStrategy):
 
     def on_train_end(self) -> None:
         self._end()
+        self.pull()
 
     def on_exception(self, exception: BaseException) -> None:
         self._end()
 
     def teardown(self) -> None:
         self._end()
+        self._shared = None
         super().teardown()
 
     def _end(self) -> None:
@@ -260,13 +260,15 @@ class _Synchronised:
         return len(self._stream)
 
     def __iter__(self) -> Iterator[Rollout]:
-        rollouts = iter(self._stream)
+        rollouts, acted = iter(self._stream), 0
         while not self._strategy.deserted:
             version = self._strategy.pull()
             rollout = next(rollouts, None)
             if rollout is None:
                 return
-            yield replace(rollout, version=version, learner_version=self._strategy.version)
+            # The later parts of a rollout were acted by what was pulled before the first.
+            acted = version if rollout.policy_lag == 0 else acted
+            yield replace(rollout, version=acted, learner_version=self._strategy.version)
 
 
 def _work(
@@ -279,6 +281,8 @@ def _work(
     torch.manual_seed(seed)
     module, optimizer, data = cloudpickle.loads(payload)
     module.make_optimizer = lambda _: optimizer
+    for own, common in zip(module.buffers(), shared.buffers, strict=True):
+        own.data = common
     strategy = Hogwild()
     strategy.join(shared, rank, home, report_every)
     trainer = Trainer(

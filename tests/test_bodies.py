@@ -52,6 +52,26 @@ def test_convolution_is_that_of_the_scaled_picture() -> None:
     torch.testing.assert_close(body(picture), expected.float())
 
 
+def test_normalised_pictures_have_mean_zero_and_deviation_one() -> None:
+    """As the first convolution sees them, whatever the contrast; statistics come from training pictures alone."""
+    torch.manual_seed(0)
+    body = NatureBody(ATARI, normalize=True)
+    pictures = torch.randint(80, 91, (32, 4, 84, 84), dtype=torch.uint8)
+    assert body.norm is not None
+    body(pictures)
+    assert body.norm.count == 0
+    body.observe(pictures)
+    pixels = pictures.double()
+    assert body.norm.mean.item() == pytest.approx(pixels.mean().item(), abs=0.05)
+    assert body.norm.var.item() == pytest.approx(pixels.var().item(), rel=0.01)
+    scaled = ((pixels - body.norm.mean) / body.norm.var.sqrt()).float()
+    conv = body.convs[0]
+    expected = nn.functional.conv2d(scaled, conv.weight, conv.bias, conv.stride)
+    torch.testing.assert_close(body._scaled_convolution(pictures.float()), expected, rtol=1e-4, atol=1e-4)
+    assert "norm.mean" in body.state_dict()
+    assert A3CBody(ATARI).norm is None
+
+
 def test_gradients_do_not_change_the_features() -> None:
     """The memory layout chosen for backward passes is no other function."""
     body, picture = A3CBody(ATARI), torch.randint(0, 256, (2, 4, 84, 84), dtype=torch.uint8)

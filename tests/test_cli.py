@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +276,17 @@ def test_other_modes_run(mode: str, workers: int, cli: Lightning, tmp_path: Path
     assert column(run, "train/policy_lag")[1:] == [0.0] * (len(column(run, "train/policy_lag")) - 1)
 
 
+def test_several_updates_of_one_rollout(cli: Lightning, tmp_path: Path) -> None:
+    """Each has its own environments; the last of four learns from actions three updates old."""
+    options = ["--data.mode", "serial", "--data.updates_per_rollout", "4", "--trainer.log_every_n_steps", "20"]
+    cli(*FIT, *options, "--trainer.logger.name", "try1")
+    run = tmp_path / "runs/try1/version_0"
+    checkpoint = read(run / "checkpoints/last.ckpt")
+    assert checkpoint["steps"] == STEPS
+    assert checkpoint["global_step"] == 4 * STEPS // ROLLOUT
+    assert column(run, "train/policy_lag")[-1] == 1.5
+
+
 def test_serial_is_reproducible(cli: Lightning, tmp_path: Path) -> None:
     """One seed, one result to the bit, whatever else was logged; another seed gives another."""
     for i, seed in enumerate(("3", "3", "4")):
@@ -422,34 +433,47 @@ def shared_memory() -> set[Path]:
     return set(Path("/dev/shm").iterdir()) if Path("/dev/shm").is_dir() else set()
 
 
-def test_ctrl_c_saves_and_leaves_nothing_behind(tmp_path: Path, cli: Lightning) -> None:
-    """SIGINT reaches the whole process group, as from a terminal."""
-    before = shared_memory()
-    args = [*FIT, "--data.total_steps", "10_000_000"]
-    with (tmp_path / "stderr").open("w") as stderr:
+@contextlib.contextmanager
+def started(directory: Path, *args: str) -> Iterator[subprocess.Popen[bytes]]:
+    """``lit-a3c ARGS`` as the leader of a process group, its errors in the file ``stderr``."""
+    with (directory / "stderr").open("w") as stderr:
         process = subprocess.Popen(
             [*LAUNCH, *args],
-            cwd=tmp_path,
+            cwd=directory,
             env=environment(),
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             start_new_session=True,
         )
     try:
-        run = tmp_path / RUN
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_ctrl_c_saves_and_leaves_nothing_behind(tmp_path: Path, cli: Lightning) -> None:
+    """SIGINT reaches the whole process group, as from a terminal."""
+    before = shared_memory()
+    run = tmp_path / RUN
+    with started(tmp_path, *FIT, "--data.total_steps", "10_000_000") as process:
         wait_for(lambda: (run / "metrics.csv").exists() and len(rows(run)) > 3, 60)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(10) == 130
         wait_for(lambda: not alive(process.pid), 5)
         wait_for(lambda: not shared_memory() - before, 5)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
     assert "Traceback" not in (tmp_path / "stderr").read_text()
     steps = read(run / "checkpoints/last.ckpt")["steps"]
     assert steps >= 10 * ROLLOUT
     cli("fit", "--ckpt_path", "last", "--data.total_steps", str(steps + 800))
     assert steps + 800 <= read(run / "checkpoints/last.ckpt")["steps"] < steps + 800 + ROLLOUT
+
+
+def test_pong_trains_within_twenty_seconds(tmp_path: Path) -> None:
+    """From pressing enter to the first update, with the shipped recipe."""
+    metrics = tmp_path / "runs/Pong-v5/version_0/metrics.csv"
+    with started(tmp_path, "fit", "--config", "atari.yaml", "--trainer.log_every_n_steps", "1"):
+        wait_for(lambda: metrics.exists() and "\n" in metrics.read_text().partition("\n")[2], 20)
 
 
 def alive(group: int) -> bool:

@@ -31,6 +31,7 @@ SHORT = [
 FIT = ["fit", "--config", "cartpole.yaml", *SHORT]
 ATARI = ["fit", "--config", "atari.yaml", *SHORT]
 MUJOCO = ["fit", "--config", "inverted_pendulum.yaml", *SHORT]
+HOGWILD = [*FIT, "--trainer.strategy", "hogwild", "--data.num_workers", "null"]
 GOOD = "good/CartPole-v1/version_0"
 
 CASES: dict[str, tuple[list[str], list[str]]] = {
@@ -150,6 +151,17 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "devices in words": ([*FIT, "--trainer.devices", "many"], ["devices"]),
     "precision": ([*FIT, "--trainer.precision", "15"], ["trainer.precision '15'", "bf16-mixed"]),
     "strategy": ([*FIT, "--trainer.strategy", "dpp"], ["strategy", "dpp"]),
+    "misspelt hogwild": ([*FIT, "--trainer.strategy", "hogwold"], ["trainer.strategy 'hogwold'", "'hogwild'"]),
+    "no hogwild workers": ([*HOGWILD, "--trainer.devices", "0"], ["trainer.devices 0", "at least 1"]),
+    "negative hogwild workers": ([*HOGWILD, "--trainer.devices", "-1"], ["trainer.devices", "-1", "at least 1"]),
+    "hogwild workers in words": ([*HOGWILD, "--trainer.devices", "two"], ["trainer.devices 'two'", "a whole number"]),
+    "hogwild on cuda": ([*HOGWILD, "--trainer.accelerator", "cuda"], ["trainer.accelerator 'cuda'", "must be cpu"]),
+    "hogwild on a gpu": ([*HOGWILD, "--trainer.accelerator", "gpu"], ["trainer.accelerator 'gpu'", "must be cpu"]),
+    "hogwild and workers": (
+        [*HOGWILD, "--data.num_workers", "2"],
+        ["data.num_workers 2", "hogwild", "--trainer.devices"],
+    ),
+    "hogwild on two nodes": ([*HOGWILD, "--trainer.num_nodes", "2"], ["trainer.num_nodes 2", "must be 1"]),
     "seed in words": ([*FIT, "--seed_everything", "abc"], ["seed_everything 'abc'", "a whole number"]),
     "negative seed": ([*FIT, "--seed_everything", "-1"], ["seed_everything", "-1"]),
     "log interval": ([*FIT, "--trainer.log_every_n_steps", "-1"], ["trainer.log_every_n_steps", "-1"]),

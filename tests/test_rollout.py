@@ -65,3 +65,16 @@ def test_cat_copies() -> None:
     alone = Rollout.cat([a])
     a.reward.fill_(-1)
     assert alone.reward[1, 0] == 2
+
+
+def test_split_deals_out_environments() -> None:
+    """Side by side again they are the whole; no step and no episode is there twice."""
+    whole = rollout(0, batch=5, version=3, learner_version=4)
+    parts = whole.split(2)
+    assert [part.reward.shape for part in parts] == [(3, 3), (3, 2)]
+    assert [len(part.episodes) for part in parts] == [1, 0]
+    assert [part.policy_lag for part in parts] == [1, 1]
+    again = Rollout.cat(parts)
+    for name, tensor in whole.tensors().items():
+        assert torch.equal(again.tensors()[name], tensor), name
+    assert again.episodes == whole.episodes

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import time
 from typing import Any
 
 import gymnasium
@@ -120,6 +122,15 @@ class Broken(Toy):
         return 0.0, False
 
 
+class BreaksElsewhere(Toy):
+    """Raises in worker processes, and says when; the process that the user started has no trouble."""
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        if multiprocessing.parent_process() is not None:
+            raise ZeroDivisionError(f"the toy broke at {time.monotonic()} s")
+        return 0.0, False
+
+
 class Unbuildable(Toy):
     """Cannot be made."""
 
@@ -175,6 +186,7 @@ for toy, limit in {
     WideBox: None,
     StartsAtOne: None,
     Broken: None,
+    BreaksElsewhere: None,
     Unbuildable: None,
     Pid: None,
     Lengths: None,

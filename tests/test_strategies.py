@@ -1,0 +1,488 @@
+"""Hogwild: with one worker it is the serial training, with several all share one training."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import multiprocessing as mp
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback, Trainer, seed_everything
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from lit_a3c import A3C, ConfigError, Hogwild, MLPBody, RMSprop, Rollout, RolloutData, WorkerError
+from lit_a3c.main import main
+from lit_a3c.meter import Tally, TrainingMeter
+from lit_a3c.strategies import _statistics
+from tests.test_cli import RUN, column, read, rows, shared_memory, started, wait_for
+from tests.toys import toy
+
+ENVS, LENGTH = 2, 4
+ROLLOUT = ENVS * LENGTH
+LOST = 0.05
+"""Largest share of updates that races may lose, here where networks are tiny and updates all there is."""
+
+
+def make(
+    env_id: str = "CartPole-v1", updates: int = 100, cls: type[A3C] = A3C, seed: int = 1, **model: Any
+) -> tuple[A3C, RolloutData]:
+    """A small training that always begins the same."""
+    seed_everything(seed, verbose=False)
+    data = RolloutData(env_id, updates * ROLLOUT, mode="serial", envs_per_worker=ENVS, rollout_length=LENGTH)
+    return cls(data.spec, data.total_steps, **model), data
+
+
+def trainer(strategy: Any = "hogwild", devices: int = 1, **kwargs: Any) -> Trainer:
+    """Without files and screen; it validates only if asked to."""
+    options: dict[str, Any] = {
+        "max_epochs": -1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "limit_val_batches": 1,
+        "check_val_every_n_epoch": None,
+        "val_check_interval": 1_000_000,
+        "log_every_n_steps": 20,
+    }
+    return Trainer(strategy=strategy, devices=devices, accelerator="cpu", **{**options, **kwargs})
+
+
+def workers() -> list[Any]:
+    return [process for process in mp.active_children() if process.name.startswith("lit-a3c worker")]
+
+
+class Together(Callback):
+    """Rank zero waits with its first update for one of another worker, and notes how all ended."""
+
+    updates = 0
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Rollout, batch_idx: int) -> None:
+        strategy = hogwild(trainer)
+        wait_for(lambda: strategy.check() or strategy.version > 0, 60)  # type: ignore[func-returns-value]
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self.updates = hogwild(trainer).version
+
+
+def hogwild(trainer: Trainer) -> Hogwild:
+    assert isinstance(trainer.strategy, Hogwild)
+    return trainer.strategy
+
+
+# One worker
+
+
+@pytest.mark.parametrize(
+    ("env_id", "optimizer"),
+    [
+        ("CartPole-v1", functools.partial(RMSprop, lr=0.01, eps=1e-5)),
+        ("CartPole-v1", functools.partial(torch.optim.Adam, lr=0.01)),
+        ("Pendulum-v1", RMSprop),
+    ],
+    ids=["RMSprop", "Adam", "continuous"],
+)
+def test_one_worker_is_the_serial_training(env_id: str, optimizer: Any) -> None:
+    """To the bit: parameters, running statistics, the optimizer's state; validations do not disturb it."""
+    results = []
+    for strategy in ("auto", "hogwild"):
+        module, data = make(env_id, optimizer=optimizer)
+        trainer_ = trainer(strategy, val_check_interval=40)
+        trainer_.fit(module, datamodule=data)
+        state = trainer_.optimizers[0].state_dict()["state"]
+        optimized = {f"{i}.{name}": value for i, values in state.items() for name, value in values.items()}
+        results.append({**module.state_dict(), **optimized, "steps": torch.tensor(module.steps)})
+    serial, alone = results
+    assert serial["policy.body.norm.count"] == serial["steps"] == 100 * ROLLOUT
+    assert serial.keys() == alone.keys()
+    assert [name for name, value in serial.items() if not torch.equal(value, alone[name])] == []
+
+
+# Two workers
+
+
+class Constant(A3C):
+    """Counts as ever, and has the gradient 1 in every parameter."""
+
+    def training_step(self, rollout: Rollout, batch_idx: int) -> Tensor:
+        super().training_step(rollout, batch_idx)
+        return torch.stack([p.sum() for p in self.policy.parameters()]).sum()
+
+
+def test_every_gradient_is_applied_to_the_shared_parameters() -> None:
+    """Each update moves each parameter by the learning rate, whoever makes it, up to lost races."""
+    lr, together = 2.0**-10, Together()
+    module, data = make(updates=400, cls=Constant, optimizer=functools.partial(torch.optim.SGD, lr=lr), anneal=False)
+    before = [p.detach().clone() for p in module.parameters()]
+    trainer_ = trainer(devices=2, callbacks=[together])
+    trainer_.fit(module, datamodule=data)
+    applied = torch.cat([((a - b.detach()) / lr).flatten() for a, b in zip(before, module.parameters(), strict=True)])
+    lost = together.updates - applied
+    said = (
+        f"of {together.updates} updates (rank zero's: {trainer_.global_step}) races lost "
+        f"{lost.mean():.3f} on average over all parameters, {lost.min():.2f} to {lost.max():.2f}"
+    )
+    print(said)
+    assert 0 < trainer_.global_step < together.updates, said
+    assert 400 <= together.updates <= 402, said
+    assert lost.min() > -0.01, said
+    assert lost.max() < LOST * together.updates, said
+
+
+@dataclass
+class Run:
+    """A training of two workers, as rank zero saw it."""
+
+    module: A3C
+    trainer: Trainer
+    together: Together
+    reports: list[int] = field(default_factory=list)
+    """Updates in each report."""
+    tallies: list[Tally] = field(default_factory=list)
+    """What worker 1 sent."""
+
+    @property
+    def own(self) -> int:
+        """Updates of rank zero."""
+        return self.trainer.global_step
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    """With Adam, whose state holds the number of updates, and an annealed learning rate."""
+
+    class Body(MLPBody):
+        """Of a user's own script: a class that the other process cannot import."""
+
+    torch.manual_seed(0)
+    module, data = make(updates=400, optimizer=torch.optim.Adam, body=Body)
+    together = Together()
+    run = Run(module, trainer(devices=2, callbacks=[together]), together)
+    report, merge = TrainingMeter.report, TrainingMeter.merge
+
+    def reported(self: TrainingMeter, steps: int) -> dict[str, float]:
+        run.reports.append(self.updates)
+        return report(self, steps)
+
+    def merged(self: TrainingMeter, tally: Tally) -> None:
+        run.tallies.append(tally)
+        merge(self, tally)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingMeter, "report", reported)
+        patch.setattr(TrainingMeter, "merge", merged)
+        run.trainer.fit(module, datamodule=data)
+    assert not workers()
+    return run
+
+
+def test_all_workers_share_one_budget(run: Run) -> None:
+    """It ends with the rollouts under way, and the learning rate falls with everybody's steps."""
+    total = run.module.hparams["total_steps"]
+    assert total <= run.module.steps < total + 2 * ROLLOUT
+    assert run.together.updates * ROLLOUT == run.module.steps
+    assert 0 < run.own < run.together.updates
+    (group,) = run.trainer.optimizers[0].param_groups
+    assert 0 <= group["lr"] < 0.1 * group["initial_lr"]
+    assert 1 - run.own * ROLLOUT / total > 0.1, "alone, rank zero would still have had more of it"
+
+
+def test_all_workers_share_one_optimizer_state(run: Run) -> None:
+    """Adam counts everybody's updates, up to lost races."""
+    for state in run.trainer.optimizers[0].state.values():
+        assert run.own < state["step"] <= run.together.updates
+        assert state["step"] > (1 - LOST) * run.together.updates
+
+
+def test_all_workers_share_one_running_normaliser(run: Run) -> None:
+    """It has seen everybody's observations, up to lost races."""
+    count = run.module.state_dict()["policy.body.norm.count"]
+    assert run.own * ROLLOUT < count <= run.module.steps
+    assert count > (1 - LOST) * run.module.steps
+
+
+def test_reports_are_of_all_workers(run: Run) -> None:
+    """No update is missing in them and none is there twice; episodes come with them."""
+    assert sum(tally.updates for tally in run.tallies) == run.together.updates - run.own
+    assert sum(run.reports) + run.module.meter.updates == run.together.updates
+    assert min(run.reports) >= 20
+    assert all(set(tally.sums) >= {"policy_loss", "grad_norm"} for tally in run.tallies if tally.updates)
+    episodes = [episode for tally in run.tallies for episode in tally.episodes]
+    assert episodes
+    assert set(episodes) & set(run.module.meter.recent)
+    assert 0 <= run.trainer.callback_metrics["train/policy_lag"] < 10
+    assert run.trainer.callback_metrics["train/grad_norm"] > 0
+
+
+@pytest.mark.parametrize(("env_id", "what"), [("CartPole-v1", "observation"), (toy("Counter"), "action")])
+def test_workers_have_seeds_of_their_own(env_id: str, what: str) -> None:
+    """Their environments start differently, as do their draws where they see the same; the same seed repeats both."""
+
+    def rollout(rank: int, seed: int) -> Tensor:
+        module, data = make(env_id, seed=seed)
+        data.trainer = trainer(Hogwild())
+        hogwild(data.trainer).connect(module)
+        hogwild(data.trainer).join(None, rank, None, 1)  # type: ignore[arg-type]
+        assert data.collect_config().first_worker == rank
+        drawn = next(iter(data.train_dataloader())).tensors()[what].clone()
+        data.teardown("fit")
+        return drawn.flatten()
+
+    first, again, other = ([rollout(rank, seed) for rank in range(3)] for seed in (1, 1, 2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert len({tuple(drawn.tolist()) for drawn in [*first, *other]}) == 6
+
+
+class Overtaken(A3C):
+    """Another worker takes the last of the budget between rank zero's third update and its fourth rollout."""
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        super().on_train_batch_end(*args)
+        if self.trainer.global_step == 3:
+            self.step_counter.add(1_000_000)
+
+
+def test_a_training_ends_also_where_another_worker_used_up_the_budget() -> None:
+    """Rank zero makes one update more, and with it all that belongs to an end; no epoch after epoch of nothing."""
+    module, data = make(cls=Overtaken)
+    trainer_ = trainer(max_epochs=20)
+    trainer_.fit(module, datamodule=data)
+    assert trainer_.global_step == 4
+    assert trainer_.current_epoch <= 1
+
+
+def test_bare_loaders_are_refused() -> None:
+    """The other workers could not make environments from them."""
+    rollouts: Any = DataLoader([Rollout(*(torch.zeros(1, 1) for _ in range(6)))], batch_size=None)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="RolloutData"):
+        trainer(devices=2).fit(make()[0], train_dataloaders=rollouts, val_dataloaders=rollouts)
+    assert not workers()
+
+
+# After a training
+
+
+def test_the_module_is_the_trained_one_after_fit() -> None:
+    """Nobody need validate or save a checkpoint to have the last update."""
+    module, data = make(updates=5, optimizer=functools.partial(torch.optim.SGD, lr=1.0), cls=Constant, anneal=False)
+    before = [p.detach().clone() for p in module.parameters()]
+    trainer(limit_val_batches=0).fit(module, datamodule=data)
+    for p, start in zip(module.parameters(), before, strict=True):
+        torch.testing.assert_close(p.detach(), start - 5)
+
+
+def test_a_second_fit_is_a_training_of_its_own() -> None:
+    """The strategy keeps nothing of the first."""
+    trainer_ = trainer()
+    first, data = make(updates=5, cls=Constant)
+    trainer_.fit(first, datamodule=data)
+    module, data = make(updates=8, seed=2)
+    before = [p.detach().clone() for p in module.parameters()]
+    trainer_.fit(module, datamodule=data)
+    assert module.steps == 8 * ROLLOUT
+    assert first.steps == 5 * ROLLOUT
+    for p, start in zip(module.parameters(), before, strict=True):
+        assert (p - start).abs().max() < 0.05, "it began with its own parameters"
+
+
+def test_validating_a_checkpoint_after_a_training_plays_the_checkpoint(tmp_path: Path) -> None:
+    """As in ``trainer.fit(...); trainer.validate(ckpt_path="best")``."""
+    module, data = make(updates=5)
+    trainer_ = trainer()
+    trainer_.fit(module, datamodule=data)
+    file = tmp_path / "best.ckpt"
+    trainer_.save_checkpoint(file)
+    checkpoint = read(file)
+    for value in checkpoint["state_dict"].values():
+        value.add_(1)
+    torch.save(checkpoint, file)
+    trainer_.validate(module, datamodule=data, ckpt_path=str(file), verbose=False)
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, checkpoint["state_dict"][name]), name
+
+
+# Failures
+
+
+def fails(within: Callable[[str], float], env_id: str = "CartPole-v1", callback: Callback | None = None) -> str:
+    """The WorkerError's message; ``within`` finds in it how long ago it happened."""
+    module, data = make(env_id, updates=1_000_000)
+    with pytest.raises(WorkerError) as error:
+        trainer(devices=2, callbacks=callback).fit(module, datamodule=data)
+    message = str(error.value)
+    assert 0 < within(message) < 5
+    assert not workers()
+    return message
+
+
+def test_a_workers_exception_arrives() -> None:
+    """With its number, the type, the message and where it was raised; rank zero's own environments are fine."""
+
+    def since(message: str) -> float:
+        (at,) = re.findall(r"^worker 1 failed: ZeroDivisionError: the toy broke at ([\d.]+) s$", message, re.MULTILINE)
+        return time.monotonic() - float(at)
+
+    message = fails(since, env_id=toy("BreaksElsewhere"))
+    assert re.search(r'File ".*toys.py", line \d+, in judge\n', message)
+
+
+def test_a_killed_worker_is_an_error_and_no_hang() -> None:
+    """Named by its number, with the signal."""
+
+    class Killer(Together):
+        at = 0.0
+
+        def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+            if trainer.global_step == 5:
+                (victim,) = workers()
+                self.at = time.monotonic()
+                os.kill(victim.pid, signal.SIGKILL)
+
+    killer = Killer()
+    message = fails(lambda _: time.monotonic() - killer.at, callback=killer)
+    assert message == "worker 1 ended without a word (exit code -9)"
+
+
+def test_rank_zeros_own_exception_ends_the_others() -> None:
+    """Even before they have begun."""
+    module, data = make(toy("Broken"))
+    with pytest.raises(ZeroDivisionError, match="the toy broke in step 3"):
+        trainer(devices=2).fit(module, datamodule=data)
+    assert not workers()
+
+
+# The command line
+
+SMALL = [
+    *("--trainer.enable_progress_bar", "false", "--trainer.log_every_n_steps", "10"),
+    *("--trainer.val_check_interval", "1000000", "--data.envs_per_worker", "4", "--data.test_episodes", "2"),
+]
+HOGWILD = ["--trainer.strategy", "hogwild", "--trainer.devices", "2", "--data.num_workers", "null"]
+FIT = ["fit", "--config", "cartpole.yaml", *SMALL, *HOGWILD]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A long training, once both workers take part. It may leave no process, and nothing in shared memory."""
+    before, run = shared_memory(), tmp_path / RUN
+    with started(tmp_path, *FIT, "--data.total_steps", "10_000_000") as process:
+        wait_for(lambda: (run / "metrics.csv").exists() and any(column(run, "train/policy_lag")), 60)
+        yield process
+        wait_for(lambda: not living(process.pid), 3)
+        wait_for(lambda: not shared_memory() - before, 5)
+
+
+def living(group: int) -> list[str]:
+    """The processes of a group. An orphan that has ended stays a zombie until the container's init looks at it."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, rest = file.read_text().rpartition(")")
+            state, _, its_group = rest.split()[:3]
+            if int(its_group) == group and state != "Z":
+                found.append(name)
+    return found
+
+
+def test_kill_9_leaves_nothing_behind(running: subprocess.Popen[bytes]) -> None:
+    """Of rank zero alone: the other worker ends by itself, and the fork server."""
+    assert len(living(running.pid)) > 2
+    os.kill(running.pid, signal.SIGKILL)
+    assert running.wait(5) == -signal.SIGKILL
+
+
+def test_ctrl_c_saves_and_leaves_nothing_behind(running: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """SIGINT reaches the whole process group, as from a terminal."""
+    seen = float(rows(tmp_path / RUN)[-1]["step"])
+    os.killpg(running.pid, signal.SIGINT)
+    assert running.wait(10) == 130
+    assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] >= seen
+    assert "Traceback" not in (tmp_path / "stderr").read_text()
+
+
+def test_going_on_with_other_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A run goes on under any strategy and mode where the last one stopped, and is evaluated without workers."""
+    monkeypatch.chdir(tmp_path)
+    last = tmp_path / RUN / "checkpoints/last.ckpt"
+
+    def call(*args: str) -> str:
+        capfd.readouterr()
+        code = main(list(args))
+        out, err = capfd.readouterr()
+        assert code == 0, err
+        return out
+
+    alone = ["--trainer.strategy", "auto", "--trainer.devices", "1", "--data.num_workers", "1", "--data.mode"]
+    chain = {
+        "hogwild, 2 workers": FIT,
+        "async, 1 workers": ["fit", "--ckpt_path", "last", *alone, "async"],
+        "serial, 1 workers": ["fit", "--ckpt_path", "last", *alone, "serial"],
+        "hogwild, 2 workers of 4": ["fit", "--ckpt_path", "last", *HOGWILD],
+    }
+    steps = 0
+    for said, args in chain.items():
+        assert said in call(*args, "--data.total_steps", str(steps + 200))
+        checkpoint = read(last)
+        assert steps + 200 <= checkpoint["steps"] < steps + 240
+        steps = checkpoint["steps"]
+        assert (1 - LOST) * steps < checkpoint["state_dict"]["policy.body.norm.count"] <= steps
+    assert [file.name for file in (tmp_path / "runs/CartPole-v1").iterdir()] == ["version_0"]
+
+    monkeypatch.setattr("lit_a3c.strategies.start_worker", pytest.fail)
+    assert "return" in call("validate", "--ckpt_path", "last", "--data.eval_episodes", "2")
+    assert "test-last.json" in call("test", "--ckpt_path", "last")
+
+
+# Optimizers
+
+
+def stepped(make_optimizer: Callable[..., Any]) -> tuple[Any, Any]:
+    """Two optimizers alike, of which the second has made a step with gradient zero."""
+    fresh, used = (make_optimizer([torch.ones(3, requires_grad=True)]) for _ in range(2))
+    used.param_groups[0]["params"][0].grad = torch.zeros(3)
+    used.step()
+    return fresh, used
+
+
+@pytest.mark.parametrize(
+    "make_optimizer",
+    [torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop, functools.partial(torch.optim.SGD, lr=1, momentum=0.9)],
+)
+def test_optimizer_states_that_begin_at_zero_can_be_shared(make_optimizer: Callable[..., Any]) -> None:
+    """All that the first step would make is there before it, and nothing has happened to the parameters."""
+    fresh, used = stepped(make_optimizer)
+    (state,) = _statistics(fresh)
+    (p,) = fresh.param_groups[0]["params"]
+    assert state.keys() == used.state[used.param_groups[0]["params"][0]].keys()
+    assert all(not value.any() for value in state.values())
+    assert torch.equal(p, torch.ones(3))
+    assert p.grad is None
+    assert not fresh.state
+
+
+def test_a_state_that_is_there_is_shared_as_it_is() -> None:
+    """A resumed optimizer's, or one that is made with the optimizer."""
+    _, used = stepped(torch.optim.Adam)
+    assert _statistics(used) == list(used.state.values())
+    ours = RMSprop([torch.ones(3, requires_grad=True)])
+    assert torch.equal(_statistics(ours)[0]["mean_square"], torch.ones(3))
+
+
+def test_optimizer_states_that_begin_elsewhere_are_refused() -> None:
+    """Rprop begins with its learning rate in every component."""
+    with pytest.raises(ConfigError, match="Rprop"):
+        _statistics(torch.optim.Rprop([torch.ones(3, requires_grad=True)]))
