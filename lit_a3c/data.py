@@ -35,8 +35,8 @@ class RolloutData(LightningDataModule):
             whose workers are the trainer's devices.
         envs_per_worker: Environments that each worker steps as one batch.
         rollout_length: Steps between two updates, the paper's ``t_max``.
-        updates_per_rollout: Updates made of one rollout, each of its own share of the environments. With as many as
-            environments every update is of one environment's ``t_max`` steps, as in the paper.
+        updates_per_rollout: Updates made of one rollout, each of its own share of the environments, and no more than
+            there are environments. With as many, every update is of one environment's ``t_max`` steps, as the paper's.
         eval_episodes: Episodes of each validation.
         test_episodes: Episodes of ``lit-a3c test``.
         predict_episodes: Episodes that ``lit-a3c predict`` films.
@@ -69,7 +69,7 @@ class RolloutData(LightningDataModule):
             check_number("data.num_workers", num_workers, low=1, high=1024, whole=True)
         check_number("data.envs_per_worker", envs_per_worker, low=1, high=4096, whole=True)
         check_number("data.rollout_length", rollout_length, low=1, high=100_000, whole=True)
-        check_number("data.updates_per_rollout", updates_per_rollout, low=1, high=envs_per_worker, whole=True)
+        check_number("data.updates_per_rollout", updates_per_rollout, low=1, whole=True)
         for name, value in (("eval", eval_episodes), ("test", test_episodes), ("predict", predict_episodes)):
             check_number(f"data.{name}_episodes", value, low=1, high=100_000, whole=True)
         self.env = EnvConfig(env_id, atari, env_kwargs or {})
@@ -79,7 +79,7 @@ class RolloutData(LightningDataModule):
         self.num_workers = num_workers or (1 if mode == "serial" else min(16, _cores()))
         self.envs_per_worker = envs_per_worker
         self.rollout_length = rollout_length
-        self.updates_per_rollout = updates_per_rollout
+        self.updates_per_rollout = min(updates_per_rollout, envs_per_worker)
         self.eval_episodes, self.test_episodes, self.predict_episodes = eval_episodes, test_episodes, predict_episodes
         self._open: list[RolloutStream | EpisodeLoader] = []
 

@@ -161,7 +161,11 @@ def log(directory: Path) -> str:
 def measure(task: Task, options: argparse.Namespace) -> dict[str, list[Any]]:
     """Every system's windows, by name."""
     recipe = yaml.safe_load((ROOT / "configs" / task.recipe).read_text())["data"]
-    batch = {"num_envs": recipe["envs_per_worker"], "rollout_length": recipe["rollout_length"]}
+    batch = {
+        "num_envs": recipe["envs_per_worker"],
+        "rollout_length": recipe["rollout_length"],
+        "updates_per_rollout": recipe.get("updates_per_rollout", 1),
+    }
     times = {"warm_up": options.warm_up, "seconds": options.seconds}
     systems: dict[str, Callable[[], Any]] = {
         f"lit-a3c {mode}": partial(ours, task, mode, **times) for mode in options.modes

@@ -74,13 +74,16 @@ def sb3_steps_per_second(
     return window.rate
 
 
-def bare_costs(env_id: str, num_envs: int, rollout_length: int, seconds: float) -> dict[str, float]:
+def bare_costs(
+    env_id: str, num_envs: int, rollout_length: int, updates_per_rollout: int, seconds: float
+) -> dict[str, float]:
     """Microseconds per step of the three things that every step must pay for, on one core with one thread.
 
     Args:
         env_id: The environment; its default network is the recipe's.
         num_envs: Environments ``E`` stepped, and observations acted on, at once.
-        rollout_length: ``T``; the learner's batch is ``E * T``.
+        rollout_length: ``T``.
+        updates_per_rollout: The learner's batch is ``E * T`` divided by this.
         seconds: In all.
     """
     import numpy as np
@@ -98,9 +101,10 @@ def bare_costs(env_id: str, num_envs: int, rollout_length: int, seconds: float) 
     optimizer = RMSprop(policy.parameters(), eps=1e-5)
 
     first = torch.as_tensor(env.reset(seed=0)[0])
-    observation = first.expand(rollout_length, *first.shape).clone()  # [T, E, ...]
+    batch = first[: max(1, num_envs // updates_per_rollout)]
+    observation = batch.expand(rollout_length, *batch.shape).clone()  # [T, B, ...]
     action = policy.act(observation)
-    advantage = torch.randn(rollout_length, num_envs)
+    advantage = torch.randn(observation.shape[:2])
     draws = [np.stack([spec.action_space.sample() for _ in range(num_envs)]) for _ in range(100)]
     turn = iter(range(10**12))
 
@@ -124,7 +128,7 @@ def bare_costs(env_id: str, num_envs: int, rollout_length: int, seconds: float) 
     return {
         "environment": _microseconds(environment, seconds / 3) / num_envs,
         "policy": _microseconds(lambda: policy.act(first), seconds / 3) / num_envs,
-        "learner": _microseconds(learner, seconds / 3) / (num_envs * rollout_length),
+        "learner": _microseconds(learner, seconds / 3) / advantage.numel(),
     }
 
 
@@ -147,12 +151,14 @@ def main() -> None:
     parser.add_argument("env_id")
     parser.add_argument("--num-envs", type=int, default=16)
     parser.add_argument("--rollout-length", type=int, default=5)
+    parser.add_argument("--updates-per-rollout", type=int, default=1, help="bare: updates made of one rollout")
     parser.add_argument("--vector", default="DummyVecEnv", choices=("DummyVecEnv", "SubprocVecEnv"))
     parser.add_argument("--threads", type=int, default=0, help="torch threads of sb3; 0: torch's default")
     parser.add_argument("--warm-up", type=float, default=5)
     parser.add_argument("--seconds", type=float, default=20)
     options = vars(parser.parse_args())
     if options.pop("what") == "sb3":
+        del options["updates_per_rollout"]
         print(json.dumps(sb3_steps_per_second(**options)))
     else:
         for name in ("vector", "threads", "warm_up"):
