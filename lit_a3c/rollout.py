@@ -69,7 +69,12 @@ class Rollout:
 
     @staticmethod
     def cat(rollouts: list[Rollout]) -> Rollout:
-        """Several workers' rollouts of the same length, side by side along ``B``; the oldest version counts."""
+        """Several workers' rollouts of the same length, side by side along ``B``; the oldest version counts.
+
+        A single one is returned as it is: a rollout of Atari is megabytes.
+        """
+        if len(rollouts) == 1:
+            return rollouts[0]
         names = rollouts[0].tensors()
         return Rollout(
             **{name: torch.cat([r.tensors()[name] for r in rollouts], dim=1) for name in names},

@@ -137,7 +137,7 @@ class WorkerPool:
             )
             for lender, done in sorted(taken, key=lambda item: item[0].worker.number)
         ]
-        return rollouts[0] if len(rollouts) == 1 else Rollout.cat(rollouts)
+        return Rollout.cat(rollouts)
 
     def _receive(self) -> None:
         """Wait for messages, and take one of every worker that has any: first come, first served."""
