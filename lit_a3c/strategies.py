@@ -12,12 +12,11 @@ after any end, ``kill -9`` included.
 
 from __future__ import annotations
 
-import copy
 import logging
 import select
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
@@ -30,42 +29,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lit_a3c.errors import ConfigError
-from lit_a3c.meter import Counter, Tally
+from lit_a3c.meter import Tally
 from lit_a3c.processes import Worker, end_workers, start_worker
 from lit_a3c.rollout import Rollout
+from lit_a3c.shared import Shared, parameters_of
 
 MEMBER_OPTIONS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
 """Options of the user's trainer that decide what a gradient is; the trainers of the other processes have them too."""
-
-
-@dataclass
-class _Shared:
-    """What all processes of a training have in common, in shared memory.
-
-    Attributes:
-        parameters: One tensor each.
-        buffers: Running statistics, the very tensors of rank zero's module: there are no local copies of them.
-        statistics: The optimizer's state of each parameter.
-        steps: Steps learned from.
-        updates: Updates applied.
-    """
-
-    parameters: list[Tensor]
-    buffers: list[Tensor]
-    statistics: list[dict[str, Any]]
-    steps: Counter
-    updates: Counter
-
-    @classmethod
-    def of(cls, module: Any, optimizer: Optimizer, processes: int) -> _Shared:
-        """Of a module and its optimizer as they stand."""
-        return cls(
-            parameters=[_share(p) for p in _parameters(optimizer)],
-            buffers=[buffer.share_memory_() for buffer in module.buffers()],  # in place: the collectors know them
-            statistics=[{name: _share(value) for name, value in s.items()} for s in _statistics(optimizer)],
-            steps=module.step_counter.shared(processes),
-            updates=Counter().shared(processes),
-        )
 
 
 class Hogwild(SingleDeviceStrategy):
@@ -76,7 +46,7 @@ class Hogwild(SingleDeviceStrategy):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(device="cpu", **kwargs)
         self.parallel_devices: list[torch.device] | None = None  # Lightning fills it in from the trainer's devices
-        self._shared: _Shared | None = None
+        self._shared: Shared | None = None
         self._local: list[Tensor] = []
         self._workers: list[Worker] = []
         self._home: Connection | None = None
@@ -102,13 +72,13 @@ class Hogwild(SingleDeviceStrategy):
         """Share what a resumed or fresh training starts from, and start the other workers."""
         module, optimizer = cast(Any, self.lightning_module), self.optimizers[0]
         if self._shared is None:
-            self._shared = _Shared.of(module, optimizer, self.num_processes)
+            self._shared = Shared.of(module, optimizer, self.num_processes)
             # The user counts updates, whoever makes them.
             module.trainer.val_check_batch = max(1, module.trainer.val_check_batch // self.num_processes)
             self._start_others()
         self._adopt(self._shared, module, optimizer)
 
-    def join(self, shared: _Shared, rank: int, home: Connection, report_every: int) -> None:
+    def join(self, shared: Shared, rank: int, home: Connection, report_every: int) -> None:
         """Become one of the other workers.
 
         Args:
@@ -133,11 +103,11 @@ class Hogwild(SingleDeviceStrategy):
             args = (payload, options, self._shared, rank, report_every, torch.initial_seed())
             self._workers.append(start_worker(rank, _work, *args))
 
-    def _adopt(self, shared: _Shared, module: Any, optimizer: Optimizer) -> None:
+    def _adopt(self, shared: Shared, module: Any, optimizer: Optimizer) -> None:
         """Let the module and the optimizer of this process stand on what is shared."""
-        for p, statistics in zip(_parameters(optimizer), shared.statistics, strict=True):
+        for p, statistics in zip(parameters_of(optimizer), shared.statistics, strict=True):
             optimizer.state[p] = statistics
-        self._local = [p.data for p in _parameters(optimizer)]
+        self._local = [p.data for p in parameters_of(optimizer)]
         module.step_counter = shared.steps.of(self.global_rank)
         self._updates = shared.updates.of(self.global_rank)
 
@@ -188,7 +158,7 @@ class Hogwild(SingleDeviceStrategy):
 
     def _point_at(self, tensors: list[Tensor]) -> None:
         """Optimizers know parameters by identity, so it is their storage that changes."""
-        for p, tensor in zip(_parameters(self.optimizers[0]), tensors, strict=True):
+        for p, tensor in zip(parameters_of(self.optimizers[0]), tensors, strict=True):
             p.data = tensor
 
     # Reports
@@ -272,7 +242,7 @@ class _Synchronised:
 
 
 def _work(
-    home: Connection, payload: bytes, options: dict[str, Any], shared: _Shared, rank: int, report_every: int, seed: int
+    home: Connection, payload: bytes, options: dict[str, Any], shared: Shared, rank: int, report_every: int, seed: int
 ) -> None:
     """The life of a worker other than rank zero: a training without callbacks, loggers and evaluation."""
     cast(Any, rank_zero_only).rank = rank
@@ -302,40 +272,6 @@ def _work(
     if not strategy.deserted:
         home.send(module.meter.take())
         home.send(None)
-
-
-def _parameters(optimizer: Optimizer) -> list[Tensor]:
-    return [p for group in optimizer.param_groups for p in group["params"]]
-
-
-def _share(value: Any) -> Any:
-    """A copy in shared memory; plain values stay as they are."""
-    return value.detach().clone().share_memory_() if isinstance(value, Tensor) else value
-
-
-def _statistics(optimizer: Optimizer) -> list[dict[str, Any]]:
-    """The state of each parameter; of an optimizer that makes it at its first step, as it will be made.
-
-    Raises:
-        ConfigError: It does not begin at zero, so that it cannot be known before the first step.
-    """
-    if all(optimizer.state.get(p) for p in _parameters(optimizer)):
-        return [optimizer.state[p] for p in _parameters(optimizer)]
-    trial = copy.deepcopy(optimizer)
-    for p in _parameters(trial):
-        p.grad = torch.zeros_like(p)
-    trial.step()
-    states = [trial.state[p] for p in _parameters(trial)]
-    for name, value in ((name, value) for state in states for name, value in state.items() if name != "step"):
-        if isinstance(value, Tensor) and value.any():
-            raise ConfigError(
-                f"the strategy hogwild cannot share {type(optimizer).__name__}: its {name} does not begin at zero. "
-                "Use lit_a3c.RMSprop, or Adam."
-            )
-    return [
-        {name: torch.zeros_like(value) if isinstance(value, Tensor) else value for name, value in state.items()}
-        for state in states
-    ]
 
 
 StrategyRegistry.register(Hogwild.strategy_name, Hogwild, description="lock-free workers with shared parameters")

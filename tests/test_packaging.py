@@ -37,6 +37,7 @@ FLOORS = {
     "evaluate": 4,
     "meter": 4,
     "module": 5,
+    "shared": 4,
     "strategies": 4,
     "data": 5,
     "loggers": 5,

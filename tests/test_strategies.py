@@ -24,7 +24,6 @@ from torch.utils.data import DataLoader
 from lit_a3c import A3C, ConfigError, Hogwild, MLPBody, RMSprop, Rollout, RolloutData, WorkerError
 from lit_a3c.main import main
 from lit_a3c.meter import Tally, TrainingMeter
-from lit_a3c.strategies import _statistics
 from tests.test_cli import RUN, column, read, rows, shared_memory, started, wait_for
 from tests.toys import toy
 
@@ -445,44 +444,3 @@ def test_going_on_with_other_workers(
     monkeypatch.setattr("lit_a3c.strategies.start_worker", pytest.fail)
     assert "return" in call("validate", "--ckpt_path", "last", "--data.eval_episodes", "2")
     assert "test-last.json" in call("test", "--ckpt_path", "last")
-
-
-# Optimizers
-
-
-def stepped(make_optimizer: Callable[..., Any]) -> tuple[Any, Any]:
-    """Two optimizers alike, of which the second has made a step with gradient zero."""
-    fresh, used = (make_optimizer([torch.ones(3, requires_grad=True)]) for _ in range(2))
-    used.param_groups[0]["params"][0].grad = torch.zeros(3)
-    used.step()
-    return fresh, used
-
-
-@pytest.mark.parametrize(
-    "make_optimizer",
-    [torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop, functools.partial(torch.optim.SGD, lr=1, momentum=0.9)],
-)
-def test_optimizer_states_that_begin_at_zero_can_be_shared(make_optimizer: Callable[..., Any]) -> None:
-    """All that the first step would make is there before it, and nothing has happened to the parameters."""
-    fresh, used = stepped(make_optimizer)
-    (state,) = _statistics(fresh)
-    (p,) = fresh.param_groups[0]["params"]
-    assert state.keys() == used.state[used.param_groups[0]["params"][0]].keys()
-    assert all(not value.any() for value in state.values())
-    assert torch.equal(p, torch.ones(3))
-    assert p.grad is None
-    assert not fresh.state
-
-
-def test_a_state_that_is_there_is_shared_as_it_is() -> None:
-    """A resumed optimizer's, or one that is made with the optimizer."""
-    _, used = stepped(torch.optim.Adam)
-    assert _statistics(used) == list(used.state.values())
-    ours = RMSprop([torch.ones(3, requires_grad=True)])
-    assert torch.equal(_statistics(ours)[0]["mean_square"], torch.ones(3))
-
-
-def test_optimizer_states_that_begin_elsewhere_are_refused() -> None:
-    """Rprop begins with its learning rate in every component."""
-    with pytest.raises(ConfigError, match="Rprop"):
-        _statistics(torch.optim.Rprop([torch.ones(3, requires_grad=True)]))

@@ -16,9 +16,16 @@ pytestmark = pytest.mark.learning
 
 
 def train(
-    env_id: str, total_steps: int, *, seed: int = 0, rollout_length: int = 5, lr: float = 1e-3, **model: Any
+    env_id: str,
+    total_steps: int,
+    *,
+    seed: int = 0,
+    rollout_length: int = 5,
+    lr: float = 1e-3,
+    lock_free_workers: int = 0,
+    **model: Any,
 ) -> A3C:
-    """The module after a serial training, reproducible to the bit."""
+    """The module after a serial training, reproducible to the bit, or after one by lock-free workers."""
     seed_everything(seed, verbose=False)
     data = RolloutData(
         env_id, total_steps=total_steps, mode="serial", envs_per_worker=16, rollout_length=rollout_length
@@ -32,6 +39,8 @@ def train(
     )
     trainer = Trainer(
         accelerator="cpu",
+        strategy="hogwild" if lock_free_workers else "auto",
+        devices=lock_free_workers or 1,
         max_epochs=-1,
         gradient_clip_val=0.5,
         logger=False,
@@ -54,6 +63,12 @@ def recent_return(module: A3C) -> float:
 def test_categorical_balances_the_pole() -> None:
     """195 is what Gymnasium called solved; chance gives 20."""
     module = train("CartPole-v1", 100_000, normalize_returns=True)
+    assert recent_return(module) > 195
+
+
+def test_lock_free_workers_balance_the_pole() -> None:
+    """Two of them, each with gradients of its own, on one set of parameters."""
+    module = train("CartPole-v1", 100_000, normalize_returns=True, lock_free_workers=2)
     assert recent_return(module) > 195
 
 
