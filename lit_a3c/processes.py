@@ -113,8 +113,15 @@ def context() -> Any:
 
 
 def warm_up() -> None:
-    """Let the fork server begin with its imports while this process goes on with its own."""
+    """Let the fork server begin with its imports while this process goes on with its own.
+
+    It is born deaf to Ctrl-C, which reaches the whole group and would end its imports with a traceback.
+    """
     if context().get_start_method() == "forkserver":
         from multiprocessing.forkserver import ensure_running
 
-        ensure_running()
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            ensure_running()
+        finally:
+            signal.signal(signal.SIGINT, before)
