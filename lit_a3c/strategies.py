@@ -200,7 +200,9 @@ class Hogwild(SingleDeviceStrategy):
         self.pull()
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        self.pull()
+        """The newest parameters; after a validation those that it has scored, while the others learn on."""
+        if not cast(Any, self.lightning_module).trainer.validating:
+            self.pull()
         return super().lightning_module_state_dict()
 
     def on_train_end(self) -> None:

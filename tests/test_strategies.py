@@ -270,6 +270,36 @@ def test_bare_loaders_are_refused() -> None:
     assert not workers()
 
 
+class Drift(Callback):
+    """While rank zero validates, another worker moves every shared parameter by one; notes what a save would hold."""
+
+    saved: dict[str, torch.Tensor]
+    validated: dict[str, torch.Tensor]
+
+    def on_validation_batch_start(self, trainer: Trainer, *args: Any) -> None:
+        self.move(trainer, 1.0)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self.validated = {name: p.clone() for name, p in pl_module.named_parameters()}
+        self.saved = {name: p.clone() for name, p in hogwild(trainer).lightning_module_state_dict().items()}
+        self.move(trainer, -1.0)
+
+    def move(self, trainer: Trainer, by: float) -> None:
+        shared = hogwild(trainer)._shared
+        assert shared is not None
+        for p in shared.parameters:
+            p.add_(by)
+
+
+def test_the_best_checkpoint_holds_what_was_validated() -> None:
+    """And not what the other workers have made of it meanwhile."""
+    module, data = make()
+    drift = Drift()
+    trainer(callbacks=[drift], val_check_interval=3).fit(module, datamodule=data)
+    for name, p in drift.validated.items():
+        assert torch.equal(drift.saved[name], p), name
+
+
 # After a training
 
 
