@@ -26,7 +26,7 @@ class CollectConfig:
             for one of every worker. ``serial``: likewise, but all in the learner's process.
         num_workers: Workers ``W``.
         envs_per_worker: Environments ``E`` of each worker.
-        rollout_length: Steps ``T`` between two updates, the paper's ``t_max``.
+        rollout_length: Steps ``T`` with the same weights, the paper's ``t_max``.
         seed: Every worker's environments and action draws derive from it.
         log_prob: Whether rollouts carry the log-probabilities of their actions.
         first_worker: Number of the first worker, where several processes collect for themselves.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
@@ -18,6 +17,7 @@ from lit_a3c.collect import MODES, Collection, collect
 from lit_a3c.envs import AtariOptions, EnvConfig
 from lit_a3c.errors import ConfigError, check_choice, check_number
 from lit_a3c.evaluate import EpisodeLoader, Film
+from lit_a3c.processes import cores
 from lit_a3c.rollout import Rollout
 from lit_a3c.strategies import Hogwild
 
@@ -34,7 +34,7 @@ class RolloutData(LightningDataModule):
         num_workers: Worker processes. Default: one per core, at most 16; 1 in ``serial`` mode. Not for ``hogwild``,
             whose workers are the trainer's devices.
         envs_per_worker: Environments that each worker steps as one batch.
-        rollout_length: Steps between two updates, the paper's ``t_max``.
+        rollout_length: Steps that a worker takes with the same weights, the paper's ``t_max``.
         updates_per_rollout: Updates made of one rollout, each of its own share of the environments, and no more than
             there are environments. With as many, every update is of one environment's ``t_max`` steps, as the paper's.
         eval_episodes: Episodes of each validation.
@@ -76,7 +76,7 @@ class RolloutData(LightningDataModule):
         self.spec = self.env.spec()
         self.total_steps = total_steps
         self.mode = mode
-        self.num_workers = num_workers or (1 if mode == "serial" else min(16, _cores()))
+        self.num_workers = num_workers or (1 if mode == "serial" else min(16, cores()))
         self.envs_per_worker = envs_per_worker
         self.rollout_length = rollout_length
         self.updates_per_rollout = min(updates_per_rollout, envs_per_worker)
@@ -100,11 +100,11 @@ class RolloutData(LightningDataModule):
         )
 
     def train_dataloader(self) -> RolloutStream:
-        """Rollouts until ``total_steps``; workers start now and act as soon as they can."""
+        """Rollouts without end; workers start now and act as soon as they can."""
         config = self.collect_config()
         # The learner shares the cores with the workers: with more threads than cores convolutions are several
         # times slower. Serial, one thread makes small networks fast and sums reproducible.
-        torch.set_num_threads(1 if config.mode == "serial" else max(1, _cores() - config.num_workers))
+        torch.set_num_threads(1 if config.mode == "serial" else max(1, cores() - config.num_workers))
         if config.first_worker:
             torch.manual_seed(config.worker_seed(config.first_worker))  # its actions are draws of its own
         return self._keep(RolloutStream(self._trainer, config, self.total_steps, self.updates_per_rollout))
@@ -197,9 +197,6 @@ class RolloutStream:
             assert self._collection is not None, "the stream was closed"
             self._collection.push()
             rollout = self._collection.next()
-            if self._parts == 1:
-                yield rollout
-                continue
             # A collection counts pushes, and there are several updates between two of them.
             version, learner_version = rollout.version * self._parts, rollout.learner_version * self._parts
             for i, part in enumerate(rollout.split(self._parts)):
@@ -210,8 +207,3 @@ class RolloutStream:
         if self._collection is not None:
             self._collection.close()
             self._collection = None
-
-
-def _cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

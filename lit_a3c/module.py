@@ -18,7 +18,7 @@ from lit_a3c.errors import ConfigError, check_choice, check_number
 from lit_a3c.evaluate import Film, summarize
 from lit_a3c.heads import default_head
 from lit_a3c.meter import Counter, TrainingMeter
-from lit_a3c.optim import RMSprop
+from lit_a3c.optim import RMSprop, parameters_of
 from lit_a3c.policy import ActorCritic, BodyFactory, HeadFactory
 from lit_a3c.returns import ReturnScale, explained_variance, lambda_returns, vtrace
 from lit_a3c.rollout import Rollout
@@ -182,7 +182,7 @@ class A3C(LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip as the trainer's flags say; the norm from before is logged."""
-        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        parameters = [p for p in parameters_of(optimizer) if p.grad is not None]
         if gradient_clip_algorithm == "value":
             self.meter.add(
                 "grad_norm", torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])

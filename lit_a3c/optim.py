@@ -65,3 +65,8 @@ class RMSprop(Optimizer):
             torch._foreach_sqrt_(roots)
             torch._foreach_addcdiv_(params, grads, roots, value=-float(group["lr"]))
         return loss
+
+
+def parameters_of(optimizer: Optimizer) -> list[torch.Tensor]:
+    """All parameters of an optimizer, in its own order."""
+    return [p for group in optimizer.param_groups for p in group["params"]]

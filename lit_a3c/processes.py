@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import multiprocessing as mp
+import os
 import signal
 import traceback
 from collections.abc import Callable, Iterable
@@ -97,6 +98,11 @@ def _live(connection: Connection, work: Callable[..., None], *args: Any) -> None
     except Exception as error:
         with contextlib.suppress(OSError):
             connection.send(_Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache

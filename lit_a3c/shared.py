@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from lit_a3c.errors import ConfigError
 from lit_a3c.meter import Counter
+from lit_a3c.optim import parameters_of
 
 
 @dataclass
@@ -42,11 +43,6 @@ class Shared:
             steps=module.step_counter.shared(processes),
             updates=Counter().shared(processes),
         )
-
-
-def parameters_of(optimizer: Optimizer) -> list[Tensor]:
-    """All parameters of an optimizer, in its own order."""
-    return [p for group in optimizer.param_groups for p in group["params"]]
 
 
 def _share(value: Any) -> Any:

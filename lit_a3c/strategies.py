@@ -29,10 +29,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lit_a3c.errors import ConfigError
-from lit_a3c.meter import Tally
+from lit_a3c.meter import Counter, Tally
+from lit_a3c.optim import parameters_of
 from lit_a3c.processes import Worker, end_workers, start_worker
 from lit_a3c.rollout import Rollout
-from lit_a3c.shared import Shared, parameters_of
+from lit_a3c.shared import Shared
 
 MEMBER_OPTIONS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
 """Options of the user's trainer that decide what a gradient is; the trainers of the other processes have them too."""
@@ -48,6 +49,7 @@ class Hogwild(SingleDeviceStrategy):
         self.parallel_devices: list[torch.device] | None = None  # Lightning fills it in from the trainer's devices
         self._shared: Shared | None = None
         self._local: list[Tensor] = []
+        self._updates = Counter()
         self._workers: list[Worker] = []
         self._home: Connection | None = None
         self._report_every = 1
@@ -125,15 +127,14 @@ class Hogwild(SingleDeviceStrategy):
         """
         if self._shared is None:
             return 0
-        version = self._updates.total
-        self._point_at(self._local)
+        version = self.version
         torch._foreach_copy_(self._local, self._shared.parameters)
         return version
 
     @property
     def version(self) -> int:
         """Updates applied to the shared parameters so far."""
-        return self._updates.total if self._shared is not None else 0
+        return self._updates.total
 
     @property
     def deserted(self) -> bool:
@@ -143,15 +144,17 @@ class Hogwild(SingleDeviceStrategy):
     def optimizer_step(self, optimizer: Optimizer, closure: Callable[[], Any], model: Any = None, **kwargs: Any) -> Any:
         """Compute gradients at the local parameters and apply them to the shared ones."""
         assert self._shared is not None
+        shared = self._shared.parameters
 
         def closure_at_local() -> Any:
             result = closure()
-            self._point_at(shared.parameters)
+            self._point_at(shared)
             return result
 
-        shared = self._shared
-        result = super().optimizer_step(optimizer, closure_at_local, model, **kwargs)
-        self._point_at(self._local)
+        try:
+            result = super().optimizer_step(optimizer, closure_at_local, model, **kwargs)
+        finally:  # Ctrl-C may come in the middle
+            self._point_at(self._local)
         self._updates.add(1)
         self._exchange()
         return result
@@ -214,7 +217,7 @@ class Hogwild(SingleDeviceStrategy):
 
     def teardown(self) -> None:
         self._end()
-        self._shared = None
+        self._shared, self._updates = None, Counter()
         super().teardown()
 
     def _end(self) -> None:

@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from lit_a3c.processes import cores
 
 TARGETS = {"cartpole": (475, 60), "inverted_pendulum": (950, 300), "mountain_car_continuous": (90, 300)}
 """Least mean return, and most seconds of training, start-up included; other recipes have none."""
@@ -44,8 +45,7 @@ def main() -> int:
 def _train_and_test(recipe: str, mode: str, seed: int, options: list[str], directory: Path) -> bool:
     target, limit = TARGETS.get(recipe, (float("-inf"), float("inf")))
     run = directory / recipe / f"{mode}{seed}"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    hogwild = ("--trainer.strategy=hogwild", f"--trainer.devices={cores}")
+    hogwild = ("--trainer.strategy=hogwild", f"--trainer.devices={cores()}")
     start = time.monotonic()
     _lit(
         "fit",
