@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 ROOT = Path(__file__).parents[1]
 LAUNCH = [sys.executable, "-m", "lit_a3c"]
+RUN = Path("runs/CartPole-v1/version_0")
+"""Where the first run of ``cartpole.yaml`` leaves its files."""
+
+Lightning = Callable[..., str]
+"""The fixture ``cli``: ``lit-a3c ARGS`` in this process, its stdout."""
 
 
 def environment() -> dict[str, str]:
@@ -22,3 +34,58 @@ def launch(*args: str, cwd: Path, timeout: float = 60, **kwargs: Any) -> subproc
     return subprocess.run(
         [*LAUNCH, *args], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout, **kwargs
     )
+
+
+def shared_memory() -> set[Path]:
+    return set(Path("/dev/shm").iterdir()) if Path("/dev/shm").is_dir() else set()
+
+
+@contextlib.contextmanager
+def started(directory: Path, *args: str) -> Iterator[subprocess.Popen[bytes]]:
+    """``lit-a3c ARGS`` as the leader of a process group, its errors in the file ``stderr``."""
+    with (directory / "stderr").open("w") as stderr:
+        process = subprocess.Popen(
+            [*LAUNCH, *args],
+            cwd=directory,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+# What a run leaves
+
+
+def read(file: Path) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    return checkpoint
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def column(run: Path, name: str) -> list[float]:
+    return [float(row[name]) for row in rows(run) if row.get(name)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from lit_a3c.envs import EnvSpec
+from lit_a3c.main import main
+from tests.commands import Lightning
 
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the fork server's imports
@@ -41,3 +44,18 @@ def continuous_spec() -> EnvSpec:
 def image_spec() -> EnvSpec:
     """The observations of an Atari game."""
     return EnvSpec("test", Box(0, 255, (4, 84, 84), np.uint8), Discrete(6))
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lightning:
+    """``lit-a3c ARGS`` in this process, in ``tmp_path``; must succeed; its stdout."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args: str) -> str:
+        capfd.readouterr()
+        code = main(list(args))
+        out, err = capfd.readouterr()
+        assert code == 0, err
+        return out
+
+    return call

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import csv
 import functools
 import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +17,8 @@ import yaml
 from lightning.pytorch import Trainer, seed_everything
 
 from lit_a3c import A3C, MLPBody, RolloutData
-from lit_a3c.main import main
 from lit_a3c.recipes import shipped_recipes
-from tests.commands import LAUNCH, environment, launch
+from tests.commands import RUN, Lightning, alive, column, launch, read, rows, shared_memory, started, wait_for
 
 STEPS, ROLLOUT = 4_000, 80
 SMALL = [
@@ -31,24 +26,6 @@ SMALL = [
     *("--trainer.val_check_interval", "20", "--data.eval_episodes", "2", "--data.test_episodes", "20"),
 ]
 FIT = ["fit", "--config", "cartpole.yaml", "--data.total_steps", str(STEPS), *SMALL]
-RUN = Path("runs/CartPole-v1/version_0")
-
-Lightning = Callable[..., str]
-
-
-@pytest.fixture
-def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lightning:
-    """``lit-a3c ARGS`` in this process, in ``tmp_path``; must succeed; its stdout."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args: str) -> str:
-        capfd.readouterr()
-        code = main(list(args))
-        out, err = capfd.readouterr()
-        assert code == 0, err
-        return out
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -60,20 +37,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "CartPole-v1, 4,000 steps, async" in done.stdout
     assert str(RUN) in done.stdout
     return directory
-
-
-def read(file: Path) -> dict[str, Any]:
-    checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    return checkpoint
-
-
-def rows(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics.csv").open(newline="") as lines:
-        return list(csv.DictReader(lines))
-
-
-def column(run: Path, name: str) -> list[float]:
-    return [float(row[name]) for row in rows(run) if row.get(name)]
 
 
 # What a training leaves
@@ -429,29 +392,6 @@ def test_a_resumed_run_can_have_a_directory_of_its_own(cli: Lightning, tmp_path:
 # Stopping
 
 
-def shared_memory() -> set[Path]:
-    return set(Path("/dev/shm").iterdir()) if Path("/dev/shm").is_dir() else set()
-
-
-@contextlib.contextmanager
-def started(directory: Path, *args: str) -> Iterator[subprocess.Popen[bytes]]:
-    """``lit-a3c ARGS`` as the leader of a process group, its errors in the file ``stderr``."""
-    with (directory / "stderr").open("w") as stderr:
-        process = subprocess.Popen(
-            [*LAUNCH, *args],
-            cwd=directory,
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
 def test_ctrl_c_saves_and_leaves_nothing_behind(tmp_path: Path, cli: Lightning) -> None:
     """SIGINT reaches the whole process group, as from a terminal."""
     before = shared_memory()
@@ -474,18 +414,3 @@ def test_pong_trains_within_twenty_seconds(tmp_path: Path) -> None:
     metrics = tmp_path / "runs/Pong-v5/version_0/metrics.csv"
     with started(tmp_path, "fit", "--config", "atari.yaml", "--trainer.log_every_n_steps", "1"):
         wait_for(lambda: metrics.exists() and "\n" in metrics.read_text().partition("\n")[2], 20)
-
-
-def alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)

@@ -22,9 +22,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lit_a3c import A3C, ConfigError, Hogwild, MLPBody, RMSprop, Rollout, RolloutData, WorkerError
-from lit_a3c.main import main
 from lit_a3c.meter import Tally, TrainingMeter
-from tests.test_cli import RUN, column, read, rows, shared_memory, started, wait_for
+from tests.commands import RUN, Lightning, column, read, rows, shared_memory, started, wait_for
 from tests.toys import toy
 
 ENVS, LENGTH = 2, 4
@@ -441,19 +440,9 @@ def test_ctrl_c_saves_and_leaves_nothing_behind(running: subprocess.Popen[bytes]
     assert "Traceback" not in (tmp_path / "stderr").read_text()
 
 
-def test_going_on_with_other_workers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_going_on_with_other_workers(tmp_path: Path, cli: Lightning, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run goes on under any strategy and mode where the last one stopped, and is evaluated without workers."""
-    monkeypatch.chdir(tmp_path)
     last = tmp_path / RUN / "checkpoints/last.ckpt"
-
-    def call(*args: str) -> str:
-        capfd.readouterr()
-        code = main(list(args))
-        out, err = capfd.readouterr()
-        assert code == 0, err
-        return out
 
     alone = ["--trainer.strategy", "auto", "--trainer.devices", "1", "--data.num_workers", "1", "--data.mode"]
     chain = {
@@ -464,7 +453,7 @@ def test_going_on_with_other_workers(
     }
     steps = 0
     for said, args in chain.items():
-        assert said in call(*args, "--data.total_steps", str(steps + 200))
+        assert said in cli(*args, "--data.total_steps", str(steps + 200))
         checkpoint = read(last)
         assert steps + 200 <= checkpoint["steps"] < steps + 240
         steps = checkpoint["steps"]
@@ -472,5 +461,5 @@ def test_going_on_with_other_workers(
     assert [file.name for file in (tmp_path / "runs/CartPole-v1").iterdir()] == ["version_0"]
 
     monkeypatch.setattr("lit_a3c.strategies.start_worker", pytest.fail)
-    assert "return" in call("validate", "--ckpt_path", "last", "--data.eval_episodes", "2")
-    assert "test-last.json" in call("test", "--ckpt_path", "last")
+    assert "return" in cli("validate", "--ckpt_path", "last", "--data.eval_episodes", "2")
+    assert "test-last.json" in cli("test", "--ckpt_path", "last")
