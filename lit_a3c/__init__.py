@@ -16,62 +16,96 @@ _HOMES = {
     "A3CBody": "bodies",
     "ActionHead": "heads",
     "ActorCritic": "policy",
+    "Agent": "policy",
     "AtariOptions": "envs",
+    "BernoulliHead": "heads",
+    "BetaHead": "heads",
     "Body": "bodies",
     "CategoricalHead": "heads",
     "ConfigError": "errors",
+    "DictBody": "bodies",
     "EnvConfig": "envs",
     "EnvSpec": "envs",
     "Episode": "envs",
     "Film": "evaluate",
+    "GRU": "memory",
     "GaussianHead": "heads",
     "Hogwild": "strategies",
+    "JointHead": "heads",
+    "LSTM": "memory",
     "MLPBody": "bodies",
+    "Memory": "memory",
+    "MixtureHead": "heads",
     "NatureBody": "bodies",
     "RMSprop": "optim",
     "Rollout": "rollout",
     "RolloutData": "data",
     "RunLogger": "loggers",
+    "SphericalGaussianHead": "heads",
+    "SquashedGaussianHead": "heads",
     "StateDependentGaussianHead": "heads",
     "WorkerError": "processes",
 }
 __all__ = [
     "A3C",
+    "GRU",
+    "LSTM",
     "A3CBody",
     "ActionHead",
     "ActorCritic",
+    "Agent",
     "AtariOptions",
+    "BernoulliHead",
+    "BetaHead",
     "Body",
     "CategoricalHead",
     "ConfigError",
+    "DictBody",
     "EnvConfig",
     "EnvSpec",
     "Episode",
     "Film",
     "GaussianHead",
     "Hogwild",
+    "JointHead",
     "MLPBody",
+    "Memory",
+    "MixtureHead",
     "NatureBody",
     "RMSprop",
     "Rollout",
     "RolloutData",
     "RunLogger",
+    "SphericalGaussianHead",
+    "SquashedGaussianHead",
     "StateDependentGaussianHead",
     "WorkerError",
     "__version__",
 ]
 
 if TYPE_CHECKING:
-    from lit_a3c.bodies import A3CBody, Body, MLPBody, NatureBody
+    from lit_a3c.bodies import A3CBody, Body, DictBody, MLPBody, NatureBody
     from lit_a3c.data import RolloutData
     from lit_a3c.envs import AtariOptions, EnvConfig, EnvSpec, Episode
     from lit_a3c.errors import ConfigError
     from lit_a3c.evaluate import Film
-    from lit_a3c.heads import ActionHead, CategoricalHead, GaussianHead, StateDependentGaussianHead
+    from lit_a3c.heads import (
+        ActionHead,
+        BernoulliHead,
+        BetaHead,
+        CategoricalHead,
+        GaussianHead,
+        JointHead,
+        MixtureHead,
+        SphericalGaussianHead,
+        SquashedGaussianHead,
+        StateDependentGaussianHead,
+    )
     from lit_a3c.loggers import RunLogger
+    from lit_a3c.memory import GRU, LSTM, Memory
     from lit_a3c.module import A3C
     from lit_a3c.optim import RMSprop
-    from lit_a3c.policy import ActorCritic
+    from lit_a3c.policy import ActorCritic, Agent
     from lit_a3c.processes import WorkerError
     from lit_a3c.rollout import Rollout
     from lit_a3c.strategies import Hogwild

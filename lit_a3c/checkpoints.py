@@ -1,4 +1,4 @@
-"""Finding and reading checkpoints."""
+"""Finding, reading and refusing checkpoints."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from lit_a3c.envs import EnvSpec
 from lit_a3c.errors import ConfigError, did_you_mean
 
 RUNS = Path("runs")
@@ -57,6 +59,46 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or "spec" not in checkpoint:
         raise ConfigError(f"--ckpt_path {str(path)!r} was not written by lit-a3c.")
     return checkpoint
+
+
+def check_fits(checkpoint: dict[str, Any], spec: EnvSpec, weights: dict[str, Tensor]) -> None:
+    """Refuse a checkpoint of another environment or of another network, by the difference.
+
+    Args:
+        checkpoint: The checkpoint.
+        spec: The environment that it is to serve.
+        weights: ``state_dict`` of the network that is to take it.
+
+    Raises:
+        ConfigError: It does not fit.
+    """
+    if "spec" not in checkpoint:
+        raise ConfigError("the checkpoint was not written by lit-a3c.")
+    theirs = EnvSpec.from_plain(checkpoint["spec"])
+    if (theirs.observation_space, theirs.action_space) != (spec.observation_space, spec.action_space):
+        raise ConfigError(
+            f"the checkpoint is of {theirs.env_id!r} (observations {theirs.observation_space}, actions "
+            f"{theirs.action_space}), and data.env_id is {spec.env_id!r} "
+            f"({spec.observation_space}, {spec.action_space})."
+        )
+    here, there = (
+        {name: tuple(tensor.shape) for name, tensor in each.items()} for each in (weights, checkpoint["state_dict"])
+    )
+    if different := sorted(dict(here.items() ^ there.items())):
+        raise ConfigError(
+            "the checkpoint is of another network than model.body, model.memory, model.head, model.share_body and "
+            f"model.normalize_returns make: {different[0]} is {there.get(different[0], 'missing')} in it and "
+            f"{here.get(different[0], 'missing')} here."
+        )
+
+
+def is_plain(value: Any) -> bool:
+    """Whether ``torch.load(weights_only=True)`` takes a value that is no tensor."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def _newest(directory: Path, stem: str) -> Path | None:

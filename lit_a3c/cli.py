@@ -19,13 +19,13 @@ from lightning.pytorch.strategies import StrategyRegistry
 from lit_a3c.callbacks.progress import StepProgressBar
 from lit_a3c.callbacks.scores import ScoreTable
 from lit_a3c.callbacks.video import VideoRecorder
-from lit_a3c.checkpoints import read_checkpoint, resolve_checkpoint
+from lit_a3c.checkpoints import read_checkpoint
 from lit_a3c.data import RolloutData
 from lit_a3c.errors import ConfigError, check_number, did_you_mean
 from lit_a3c.messages import explain
 from lit_a3c.module import A3C
 from lit_a3c.processes import WorkerError
-from lit_a3c.recipes import resolve_recipe
+from lit_a3c.recipes import with_files
 from lit_a3c.strategies import Hogwild
 
 RECIPE_SECTIONS = ("seed_everything", "model", "data", "trainer")
@@ -222,51 +222,6 @@ class RecipeKeeper(SaveConfigCallback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         recipe = yaml.safe_load(self.parser.dump(self.config, skip_none=False, format="yaml"))
         checkpoint["recipe"] = yaml.safe_dump({key: recipe[key] for key in RECIPE_SECTIONS if key in recipe})
-
-
-def with_files(argv: list[str]) -> list[str]:
-    """The arguments with the names of recipes and runs replaced by files.
-
-    ``--config NAME`` becomes a local file or else the shipped recipe of that name. ``--ckpt_path`` may be a file, a
-    run's directory, ``last`` or ``best``; where no ``--config`` is given, the checkpoint's own recipe is put first,
-    so that options on the command line override it.
-
-    Raises:
-        ConfigError: No such recipe or checkpoint, or one that cannot be read.
-    """
-    command, options = argv[0], _split_equals(argv[1:])
-    configs = 0
-    checkpoint: Path | None = None
-    for i, option in enumerate(options):
-        value = options[i + 1] if i + 1 < len(options) else None
-        if option in ("-c", "--config") and value is not None:
-            options[i + 1] = str(resolve_recipe(value))
-            configs += 1
-        elif option == "--ckpt_path" and value not in (None, "null"):
-            assert value is not None
-            checkpoint = resolve_checkpoint(value, prefer="last" if command == "fit" else "best")
-            options[i + 1] = str(checkpoint)
-    if "--help" in options or "-h" in options:
-        return [command, *options]
-    if checkpoint is not None:
-        recipe = read_checkpoint(checkpoint).get("recipe")
-        if not configs:
-            if recipe is None:
-                raise ConfigError(f"{str(checkpoint)!r} carries no recipe; name one with --config.")
-            options = ["--config", str(recipe), *options]
-    elif command != "fit" and not configs:
-        raise ConfigError(f"{command} needs a trained agent: --ckpt_path with a checkpoint or a run's directory.")
-    elif not configs and not any(option.startswith("--data") for option in options):
-        raise ConfigError("fit needs a recipe, for example --config atari.yaml, or --data.env_id.")
-    return [command, *options]
-
-
-def _split_equals(options: list[str]) -> list[str]:
-    split: list[str] = []
-    for option in options:
-        name, equals, value = option.partition("=")
-        split += [name, value] if equals and name in ("-c", "--config", "--ckpt_path") else [option]
-    return split
 
 
 def _continue_run(logger: Any, checkpoint: Any) -> None:

@@ -16,7 +16,7 @@ from lit_a3c.actor import CollectConfig
 from lit_a3c.collect import MODES, Collection, collect
 from lit_a3c.envs import AtariOptions, EnvConfig
 from lit_a3c.errors import ConfigError, check_choice, check_number
-from lit_a3c.evaluate import EpisodeLoader, Film
+from lit_a3c.evaluate import Act, EpisodeLoader, Film
 from lit_a3c.processes import cores
 from lit_a3c.rollout import Rollout
 from lit_a3c.strategies import Hogwild
@@ -124,7 +124,7 @@ class RolloutData(LightningDataModule):
 
     def film(self, seed: int) -> Film:
         """One episode under the present policy; it is played while its pictures are read."""
-        return Film(self.env, self._act, self._seed + seed)
+        return Film(self.env, self._agent, self._seed + seed)
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process, which has a trainer and environments of its own."""
@@ -138,13 +138,20 @@ class RolloutData(LightningDataModule):
         self._close()
 
     def _episodes(self, count: int, seed: int) -> EpisodeLoader:
-        return self._keep(EpisodeLoader(self.env, self._act, count, seed))
+        return self._keep(EpisodeLoader(self.env, self._agent, count, seed))
 
-    def _act(self, observation: Tensor) -> Tensor:
-        """The policy's actions. An evaluation may take long, and a worker that fails meanwhile is not left unheard."""
-        if isinstance(self._trainer.strategy, Hogwild):
-            self._trainer.strategy.check()
-        return cast(Any, self._trainer.lightning_module).act(observation)
+    def _agent(self, num_envs: int) -> Act:
+        """The policy. An evaluation may take long, and a worker that fails meanwhile is not left unheard."""
+        agent: Act = cast(Any, self._trainer.lightning_module).agent(num_envs)
+        strategy = self._trainer.strategy
+        if not isinstance(strategy, Hogwild):
+            return agent
+
+        def act(observation: Tensor, begun: Tensor) -> Tensor:
+            strategy.check()
+            return agent(observation, begun)
+
+        return act
 
     def _keep(self, loader: Any) -> Any:
         self._open.append(loader)

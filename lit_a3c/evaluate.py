@@ -11,8 +11,10 @@ from torch import Tensor
 from lit_a3c.envs import EnvConfig, EnvSpec, Episode, VectorEnv
 from lit_a3c.envs.atari import reference_scores
 
-Act = Callable[[Tensor], Tensor]
-"""``[E, *observation]`` observations to ``[E, *action]`` actions."""
+Act = Callable[[Tensor, Tensor], Tensor]
+"""``[E, *observation]`` observations, and where an episode begins (``[E]`` bool), to ``[E, *action]`` actions."""
+MakeAct = Callable[[int], Act]
+"""For so many environments."""
 
 
 def play(act: Act, env: VectorEnv, episodes_per_env: int) -> Iterator[Episode]:
@@ -29,7 +31,7 @@ def play(act: Act, env: VectorEnv, episodes_per_env: int) -> Iterator[Episode]:
     env.drain()
     missing = np.full(env.gym.num_envs, episodes_per_env)
     while missing.any():
-        state["action"] = act(state["observation"])
+        state["action"] = act(state["observation"], env.begun)
         _, state = env.torchrl.step_and_maybe_reset(state)
         for episode in env.drain():
             if missing[episode.env]:
@@ -74,14 +76,14 @@ class EpisodeLoader:
 
     Args:
         env: The environment.
-        act: The policy.
+        make_act: The policy.
         num_episodes: Episodes to play.
         seed: Every pass over the loader starts from it, so that policies are compared on the same starts.
         max_envs: Most environments to play in at once.
     """
 
-    def __init__(self, env: EnvConfig, act: Act, num_episodes: int, seed: int, max_envs: int = 20) -> None:
-        self._config, self._act, self._num_episodes, self._seed = env, act, num_episodes, seed
+    def __init__(self, env: EnvConfig, make_act: MakeAct, num_episodes: int, seed: int, max_envs: int = 20) -> None:
+        self._config, self._make_act, self._num_episodes, self._seed = env, make_act, num_episodes, seed
         # Every environment must play the same number, so their count divides the number of episodes.
         self._num_envs = max(n for n in range(1, max_envs + 1) if num_episodes % n == 0)
         self._env: VectorEnv | None = None
@@ -93,7 +95,7 @@ class EpisodeLoader:
         if self._env is None:
             self._env = self._config.make(self._num_envs, seed=self._seed, training=False)
         self._env.torchrl.set_seed(self._seed)
-        return play(self._act, self._env, self._num_episodes // self._num_envs)
+        return play(self._make_act(self._num_envs), self._env, self._num_episodes // self._num_envs)
 
     def close(self) -> None:
         """Close the environments, if any were made."""
@@ -107,7 +109,7 @@ class Film:
 
     Args:
         env: The environment.
-        act: The policy.
+        make_act: The policy.
         seed: Seed of the episode.
 
     Attributes:
@@ -115,8 +117,8 @@ class Film:
         episode: The episode so far; whole once the last picture is read.
     """
 
-    def __init__(self, env: EnvConfig, act: Act, seed: int) -> None:
-        self._config, self._act, self._seed = env, act, seed
+    def __init__(self, env: EnvConfig, make_act: MakeAct, seed: int) -> None:
+        self._config, self._make_act, self._seed = env, make_act, seed
         self.fps = 30
         self.episode = Episode(0, 0.0, 0)
 
@@ -129,12 +131,13 @@ class Film:
         env = self._config.make(1, seed=self._seed, training=False, render=True)
         try:
             self.fps = _frames_per_second(env)
+            act = self._make_act(1)
             state = env.torchrl.reset()
             env.drain()
             finished: list[Episode] = []
             while not finished:
                 yield _picture(env)
-                state["action"] = self._act(state["observation"])
+                state["action"] = act(state["observation"], env.begun)
                 _, state = env.torchrl.step_and_maybe_reset(state)
                 finished = env.drain()
                 self.episode = finished[0] if finished else env.recorder.unfinished(0)

@@ -13,13 +13,14 @@ from torch.optim import Optimizer
 
 from lit_a3c import losses
 from lit_a3c.bodies import default_body
+from lit_a3c.checkpoints import check_fits, is_plain
 from lit_a3c.envs import EnvSpec, Episode
 from lit_a3c.errors import ConfigError, check_choice, check_number
 from lit_a3c.evaluate import Film, summarize
 from lit_a3c.heads import default_head
 from lit_a3c.meter import Counter, TrainingMeter
 from lit_a3c.optim import RMSprop, parameters_of
-from lit_a3c.policy import ActorCritic, BodyFactory, HeadFactory
+from lit_a3c.policy import ActorCritic, Agent, BodyFactory, HeadFactory, MemoryFactory
 from lit_a3c.returns import ReturnScale, explained_variance, lambda_returns, vtrace
 from lit_a3c.rollout import Rollout
 
@@ -37,6 +38,7 @@ class A3C(LightningModule):
         vtrace: Correct for the policy lag of asynchronous workers, as Espeholt et al. (2018) do. Off, returns are
             the paper's, as if the weights that learn had acted.
         entropy_coef: The paper's beta.
+        final_entropy_coef: Where it has moved by the end, linearly in steps. Default: it stays.
         value_coef: Weight of ``(G - v)^2``.
         loss_reduction: ``mean`` or ``sum`` over the steps of a rollout. The paper sums over ``t_max`` steps of one
             environment; a mean keeps the step size independent of rollout length and number of environments.
@@ -44,7 +46,9 @@ class A3C(LightningModule):
         deterministic_eval: Evaluate with the most likely action instead of a drawn one.
         anneal: Let the learning rate fall linearly to zero over ``total_steps``.
         body: Makes the body from the observation space. Default: the paper's network for images, else an MLP.
-        head: Makes the action head. Default: categorical or Gaussian, by the action space.
+        head: Makes the action head. Default: by the action space, one head for each of its components.
+        memory: Makes a memory between body and heads, ``lit_a3c.LSTM`` say. Default: none.
+        share_body: Let policy and value stand on one body (and memory). Off, each has its own.
         optimizer: Makes the optimizer from the parameters.
 
     Raises:
@@ -59,6 +63,7 @@ class A3C(LightningModule):
         gae_lambda: float = 1.0,
         vtrace: bool = False,
         entropy_coef: float = 0.01,
+        final_entropy_coef: float | None = None,
         value_coef: float = 0.5,
         loss_reduction: str = "mean",
         normalize_returns: bool = False,
@@ -66,18 +71,22 @@ class A3C(LightningModule):
         anneal: bool = True,
         body: BodyFactory = default_body,
         head: HeadFactory = default_head,
+        memory: MemoryFactory | None = None,
+        share_body: bool = True,
         optimizer: OptimizerFactory = RMSprop,
     ) -> None:
         super().__init__()
         check_number("model.gamma", gamma, low=0, high=1)
         check_number("model.gae_lambda", gae_lambda, low=0, high=1)
         check_number("model.entropy_coef", entropy_coef, low=0)
+        if final_entropy_coef is not None:
+            check_number("model.final_entropy_coef", final_entropy_coef, low=0)
         check_number("model.value_coef", value_coef, low=0)
         check_choice("model.loss_reduction", loss_reduction, ("mean", "sum"))
         self.save_hyperparameters(ignore=["spec"], logger=False)
         self.spec = spec
         self.make_optimizer = optimizer
-        self.policy = ActorCritic(spec, body, head)
+        self.policy = ActorCritic(spec, body, head, memory, share_body)
         self.return_scale = ReturnScale() if normalize_returns else None
         self.step_counter = Counter()
         self.episodes: list[Episode] = []
@@ -96,6 +105,17 @@ class A3C(LightningModule):
         """Whether the budget is used up."""
         return self.steps >= self.hparams["total_steps"]
 
+    @property
+    def entropy_coef(self) -> float:
+        """The present weight of the entropy."""
+        first, last = self.hparams["entropy_coef"], self.hparams["final_entropy_coef"]
+        return first if last is None else last + (first - last) * self._left
+
+    @property
+    def _left(self) -> float:
+        """Share of the budget that is left."""
+        return max(0.0, 1 - self.steps / self.hparams["total_steps"])
+
     # Learning
 
     def training_step(self, rollout: Rollout, batch_idx: int) -> Tensor:
@@ -106,16 +126,18 @@ class A3C(LightningModule):
             batch_idx: Not used.
         """
         self.policy.observe(rollout.observation)
-        distribution, v_t = self.policy(rollout.observation)
+        end = rollout.terminated | rollout.truncated
+        output = self.policy(rollout.observation, None if rollout.memory is None else rollout.memory[0], end)
+        distribution, v_t = output.distribution, output.value
         log_prob_t = distribution.log_prob(rollout.action)
-        returns, advantage = self._estimate(rollout, v_t.detach(), log_prob_t.detach())
+        returns, advantage = self._estimate(rollout, end, v_t.detach(), output.memory, log_prob_t.detach())
 
         reduce = torch.mean if self.hparams["loss_reduction"] == "mean" else torch.sum
         policy_loss = reduce(losses.policy_gradient_loss(log_prob_t, advantage))
         value_loss = reduce(losses.value_loss(v_t, returns))
         entropy = distribution.entropy()
         entropy_loss = reduce(losses.entropy_loss(entropy))
-        loss = policy_loss + self.hparams["value_coef"] * value_loss + self.hparams["entropy_coef"] * entropy_loss
+        loss = policy_loss + self.hparams["value_coef"] * value_loss + self.entropy_coef * entropy_loss
 
         self.meter.add("policy_loss", policy_loss)
         self.meter.add("value_loss", value_loss)
@@ -126,29 +148,29 @@ class A3C(LightningModule):
         return loss
 
     @torch.no_grad()
-    def _estimate(self, rollout: Rollout, v_t: Tensor, log_prob_t: Tensor) -> tuple[Tensor, Tensor]:
+    def _estimate(
+        self, rollout: Rollout, end: Tensor, v_t: Tensor, memory: Tensor, log_prob_t: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Targets of the value head and advantages, ``[T, B]`` each, in the value head's own units."""
-        v_tp1 = torch.cat([v_t[1:], torch.zeros_like(v_t[:1])])
-        # Only here does the next state's value differ from the next row's: after the last row, and where the
-        # next row already belongs to another episode. Termination needs no value at all.
-        bootstrap = rollout.truncated.clone()
-        bootstrap[-1] = True
-        bootstrap &= ~rollout.terminated
-        v_tp1[bootstrap] = self.policy.values(rollout.next_observation[bootstrap])
+        v_tp1 = torch.cat([v_t[1:], self.policy.values(rollout.next_observation[-1], memory[-1]).unsqueeze(0)])
+        # The next row is of another state where an episode was cut short. Termination needs no value at all.
+        cut = rollout.truncated[:-1] & ~rollout.terminated[:-1]
+        if cut.any():
+            v_tp1[:-1][cut] = self.policy.values(rollout.next_observation[:-1][cut], memory[:-1][cut])
         discount = self.hparams["gamma"] * (~rollout.terminated).float()
-        end = rollout.terminated | rollout.truncated
-        scale = self.return_scale
-        if scale is not None:
-            v_t, v_tp1 = scale.restore(v_t), scale.restore(v_tp1)
+        if self.return_scale is not None:
+            scale = self.return_scale.scale
+            v_t, v_tp1 = scale * v_t, scale * v_tp1
         if rollout.log_prob is None:
             returns = lambda_returns(rollout.reward, discount, v_tp1, end, self.hparams["gae_lambda"])
             advantage = returns - v_t
         else:
             ratio_t = torch.exp(log_prob_t - rollout.log_prob)
             returns, advantage = vtrace(ratio_t, rollout.reward, discount, v_t, v_tp1, end, self.hparams["gae_lambda"])
-        if scale is not None:
-            scale.update(returns)
-            returns, advantage = scale(returns), scale(advantage)
+        if self.return_scale is not None:
+            self.return_scale.update(returns)
+            scale = self.return_scale.scale
+            returns, advantage = returns / scale, advantage / scale
         return returns, advantage
 
     def configure_optimizers(self) -> Any:
@@ -171,9 +193,7 @@ class A3C(LightningModule):
 
     def _remaining(self, _: int) -> float:
         """Share of the learning rate: what is left of the training in steps, or all of it without annealing."""
-        if not self.hparams["anneal"]:
-            return 1.0
-        return max(0.0, 1 - self.steps / self.hparams["total_steps"])
+        return self._left if self.hparams["anneal"] else 1.0
 
     def configure_gradient_clipping(
         self,
@@ -218,9 +238,9 @@ class A3C(LightningModule):
 
     # Evaluation
 
-    def act(self, observation: Tensor) -> Tensor:
-        """The actions of the policy under evaluation for ``[E, ...]`` observations, on the CPU."""
-        return self.policy.act(observation.to(self.device), self.hparams["deterministic_eval"]).cpu()
+    def agent(self, num_envs: int) -> Agent:
+        """The policy under evaluation in so many environments."""
+        return Agent(self.policy, num_envs, self.hparams["deterministic_eval"])
 
     def on_validation_epoch_start(self) -> None:
         self.episodes = []
@@ -250,7 +270,7 @@ class A3C(LightningModule):
         checkpoint["optimizer"] = type(self.trainer.optimizers[0]).__name__ if self._trainer else None
         checkpoint["recent"] = [list(episode) for episode in self.meter.recent]
         hparams = checkpoint.get("hyper_parameters", {})
-        checkpoint["hyper_parameters"] = {key: value for key, value in hparams.items() if _is_plain(value)}
+        checkpoint["hyper_parameters"] = {key: value for key, value in hparams.items() if is_plain(value)}
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the optimizer's factory, which may be a closure of the command line's parser."""
@@ -262,25 +282,7 @@ class A3C(LightningModule):
         Raises:
             ConfigError: The checkpoint is of another environment, or of none.
         """
-        if "spec" not in checkpoint:
-            raise ConfigError("the checkpoint was not written by lit-a3c.")
-        spec = EnvSpec.from_plain(checkpoint["spec"])
-        if (spec.observation_space, spec.action_space) != (self.spec.observation_space, self.spec.action_space):
-            raise ConfigError(
-                f"the checkpoint is of {spec.env_id!r} (observations {spec.observation_space}, actions "
-                f"{spec.action_space}), and data.env_id is {self.spec.env_id!r} "
-                f"({self.spec.observation_space}, {self.spec.action_space})."
-            )
-        ours, theirs = (
-            {name: tuple(tensor.shape) for name, tensor in weights.items()}
-            for weights in (self.state_dict(), checkpoint["state_dict"])
-        )
-        if different := sorted(dict(ours.items() ^ theirs.items())):
-            raise ConfigError(
-                f"the checkpoint is of another network than model.body, model.head and model.normalize_returns make: "
-                f"{different[0]} is {theirs.get(different[0], 'missing')} in it and "
-                f"{ours.get(different[0], 'missing')} here."
-            )
+        check_fits(checkpoint, self.spec, self.state_dict())
         self.step_counter.total = checkpoint["steps"]
         self._restored_optimizer = checkpoint["optimizer"]
         self.meter.recent.extend(Episode(*episode) for episode in checkpoint["recent"])
@@ -293,11 +295,3 @@ class A3C(LightningModule):
             checkpoint = torch.load(checkpoint_path, map_location="cpu", weights_only=kwargs["weights_only"])
             kwargs["spec"] = EnvSpec.from_plain(checkpoint["spec"])
         return super().load_from_checkpoint(checkpoint_path, **kwargs)
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, bool | int | float | str)

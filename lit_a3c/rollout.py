@@ -26,6 +26,7 @@ class Rollout:
         next_observation: The true ``s_{t+1}``, before any reset, ``[T, B, ...]``. Valid only in the last row and
             where ``truncated`` holds: elsewhere it is ``observation[t + 1]`` or not needed, and not copied.
         log_prob: ``log mu(a_t|s_t)`` of the weights that acted, ``[T, B]``; only where V-trace asks for it.
+        memory: State of the policy's memory before the first step, ``[1, B, S]``; only where it has one.
         version: Number of the weights that acted.
         learner_version: Number of the learner's weights when it got this rollout.
         episodes: Episodes that finished in this rollout, with raw returns.
@@ -38,6 +39,7 @@ class Rollout:
     truncated: Tensor
     next_observation: Tensor
     log_prob: Tensor | None = None
+    memory: Tensor | None = None
     version: int = 0
     learner_version: int = 0
     episodes: list[Episode] = field(default_factory=list)

@@ -37,11 +37,9 @@ class RunningNorm(nn.Module):
     @torch.no_grad()
     def update(self, x: Tensor) -> None:
         """Take ``[N, *shape]`` observations into the statistics."""
-        x = x.float()
-        var, mean = torch.var_mean(x, dim=0, correction=0)
-        total = self.count + x.shape[0]
-        new = (x.shape[0] / total).float()  # weight of the new batch, 1 at the first
+        var, mean = torch.var_mean(x.float(), dim=0, correction=0)
+        self.count += x.shape[0]
+        new = (x.shape[0] / self.count).float()  # weight of the new batch, 1 at the first
         delta = mean - self.mean
         self.mean += delta * new
-        self.var += (var - self.var) * new + delta.square() * new * (1 - new)
-        self.count.copy_(total)
+        self.var.lerp_(var + delta.square() * (1 - new), new)

@@ -19,9 +19,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from gymnasium.spaces import Box
 from torch import Tensor, nn
 
 from lit_a3c.actor import Actor, CollectConfig, tensors_of
@@ -108,7 +106,7 @@ class WorkerPool:
         self._lent = [(lender, slot) for slot in range(num_slots) for lender in self._lenders]
 
     def _start(self, config: CollectConfig, policy: ActorCritic, number: int, num_slots: int) -> _Lender:
-        slots = [_empty_slot(config) for _ in range(num_slots)]
+        slots = [_empty_slot(config, policy.memory_size) for _ in range(num_slots)]
         return _Lender(start_worker(number, _work, config, policy, self._weights, slots, number), slots)
 
     def push(self) -> None:
@@ -179,25 +177,23 @@ def _next_slot(connection: Connection) -> int | None:
         return None
 
 
-def _empty_slot(config: CollectConfig) -> Rollout:
+def _empty_slot(config: CollectConfig, memory_size: int) -> Rollout:
     """Shared memory for one rollout. Pages that are never written, of ``next_observation`` say, cost nothing."""
     lead = (config.rollout_length, config.envs_per_worker)
-    observation, action = config.spec.observation_space, config.spec.action_space
-    assert observation.shape is not None
-    observation_dtype = torch.uint8 if observation.dtype == np.uint8 else torch.float32
-    action_shape, action_dtype = (action.shape, torch.float32) if isinstance(action, Box) else ((), torch.int64)
+    spec = config.spec
 
     def shared(shape: Iterable[int], dtype: torch.dtype) -> Tensor:
         return torch.empty(*lead, *shape, dtype=dtype).share_memory_()
 
     return Rollout(
-        observation=shared(observation.shape, observation_dtype),
-        action=shared(action_shape, action_dtype),
+        observation=shared(spec.observation_shape, spec.observation_dtype),
+        action=shared(spec.action_shape, spec.action_dtype),
         reward=shared((), torch.float32),
         terminated=shared((), torch.bool),
         truncated=shared((), torch.bool),
-        next_observation=shared(observation.shape, observation_dtype),
+        next_observation=shared(spec.observation_shape, spec.observation_dtype),
         log_prob=shared((), torch.float32) if config.log_prob else None,
+        memory=torch.empty(1, config.envs_per_worker, memory_size).share_memory_() if memory_size else None,
     )
 
 

@@ -4,7 +4,7 @@ Usage, from a checkout; SB3 comes with ``pip install -e .[benchmark]``::
 
     python scripts/benchmark.py                                    # both tasks, three rounds, about 20 minutes
     python scripts/benchmark.py --tasks halfcheetah --modes async:1 async:2 hogwild:1 hogwild:2 --output benchmark.json
-    python scripts/benchmark.py --ours-only
+    python scripts/benchmark.py --ours-only --modes hogwild hogwild+LSTM       # what a memory costs
 
 A round measures every system once, one after the other, each in a fresh process: training starts, the warm-up is
 discarded, and the steps per second of one window are kept. Rounds interleave the systems, so that a machine whose
@@ -67,10 +67,12 @@ def ours(task: Task, system: str, warm_up: float, seconds: float) -> float:
 
     Args:
         task: What is trained.
-        system: A mode, or ``MODE:WORKERS``; else the mode's own default, and of hogwild one worker per core.
+        system: A mode, or ``MODE:WORKERS``; else the mode's own default, and of hogwild one worker per core. Either may
+            be followed by ``+LSTM`` or ``+GRU``, a memory of 256 units.
         warm_up: Seconds of training before the window.
         seconds: Length of the window.
     """
+    system, _, memory = system.partition("+")
     mode, _, workers = system.partition(":")
     callbacks = yaml.safe_load((ROOT / "configs" / task.recipe).read_text())["trainer"]["callbacks"]
     command = [sys.executable, "-m", "lit_a3c", "fit", "--config", str(ROOT / "configs" / task.recipe)]
@@ -85,6 +87,8 @@ def ours(task: Task, system: str, warm_up: float, seconds: float) -> float:
         options |= {"trainer.strategy": mode, "trainer.devices": workers or len(os.sched_getaffinity(0))}
     else:
         options |= {"data.mode": mode, "data.num_workers": workers or "null"}
+    if memory:
+        options["model.memory"] = f"lit_a3c.{memory}"
     command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
 
     with running(command) as (process, directory):
@@ -243,7 +247,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument(
-        "--modes", nargs="+", default=["async", "hogwild"], help="of lit-a3c, each MODE or MODE:WORKERS"
+        "--modes", nargs="+", default=["async", "hogwild"], help="of lit-a3c, each MODE[:WORKERS][+MEMORY]"
     )
     parser.add_argument("--rounds", type=int, default=3, help="windows of each system")
     parser.add_argument("--warm-up", type=float, default=5, help="seconds of training before a window")

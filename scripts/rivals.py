@@ -103,7 +103,7 @@ def bare_costs(
     first = torch.as_tensor(env.reset(seed=0)[0])
     batch = first[: max(1, num_envs // updates_per_rollout)]
     observation = batch.expand(rollout_length, *batch.shape).clone()  # [T, B, ...]
-    action = policy.act(observation)
+    action = policy(observation).distribution.sample()
     advantage = torch.randn(observation.shape[:2])
     draws = [np.stack([spec.action_space.sample() for _ in range(num_envs)]) for _ in range(100)]
     turn = iter(range(10**12))
@@ -114,7 +114,7 @@ def bare_costs(
             env.reset(options={"reset_mask": over})
 
     def learner() -> None:
-        distribution, value = policy(observation)
+        distribution, value, _ = policy(observation)
         loss = (
             losses.policy_gradient_loss(distribution.log_prob(action), advantage)
             + 0.5 * losses.value_loss(value, advantage)
@@ -127,7 +127,7 @@ def bare_costs(
 
     return {
         "environment": _microseconds(environment, seconds / 3) / num_envs,
-        "policy": _microseconds(lambda: policy.act(first), seconds / 3) / num_envs,
+        "policy": _microseconds(lambda: policy.act(first)[0].sample(), seconds / 3) / num_envs,
         "learner": _microseconds(learner, seconds / 3) / advantage.numel(),
     }
 

@@ -114,7 +114,7 @@ def test_load_from_checkpoint_of_a_recipe_with_another_network(cli: Lightning, t
     cli(*FIT, "--data.total_steps", "80", "--data.mode", "serial", "--model.body.hidden", "[24,12]")
     file = tmp_path / RUN / "checkpoints/last.ckpt"
     module = A3C.load_from_checkpoint(file)
-    assert [layer.out_features for layer in module.policy.body.layers[::2]] == [24, 12]
+    assert [layer.out_features for layer in module.policy.trunk.body.layers[::2]] == [24, 12]
     assert_same_policy(module, read(file))
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import multiprocessing as mp
 import os
 import signal
@@ -18,10 +19,12 @@ from torch import Tensor, nn
 from lit_a3c.actor import CollectConfig
 from lit_a3c.collect import Collection, collect
 from lit_a3c.envs import EnvConfig
+from lit_a3c.memory import GRU, LSTM
 from lit_a3c.policy import ActorCritic
 from lit_a3c.processes import WorkerError, context
 from lit_a3c.rollout import Rollout
 from lit_a3c.workers import SharedWeights
+from tests.cells import Kind
 from tests.toys import LIMIT, toy
 
 MODES = ("serial", "sync", "async")
@@ -118,6 +121,45 @@ def test_log_probabilities_are_those_of_the_weights_that_acted(mode: str, env_id
         assert collection.next().log_prob is None
 
 
+@pytest.mark.parametrize(
+    ("env_id", "kind", "share_body"), [(toy("Lengths"), LSTM, True), (toy("TimeLimit"), GRU, False)]
+)
+@pytest.mark.parametrize("mode", MODES)
+def test_the_learner_remembers_what_the_actors_did(mode: str, env_id: str, kind: Kind, share_body: bool) -> None:
+    """From the memory that comes with a rollout it has their log-probabilities, and the memory that the next brings."""
+    workers = 1 if mode == "async" else 2  # so that the next rollout is of the same environments
+    config, _ = setting(env_id, mode, workers, envs=3, length=4)
+    memory = functools.partial(kind, hidden_size=4)
+    policy = ActorCritic(config.spec, memory=memory, share_body=share_body)
+    for parameter in policy.parameters():
+        torch.nn.init.normal_(parameter)
+    with closing(collect(dataclasses.replace(config, log_prob=True), policy)) as collection:
+        rollouts = [copied(collection.next()) for _ in range(8)]
+    expected = torch.zeros(1, 3 * workers, policy.memory_size)
+    ended = []
+    for r in rollouts:
+        assert r.memory is not None
+        assert r.log_prob is not None
+        torch.testing.assert_close(r.memory, expected)
+        end = r.terminated | r.truncated
+        with torch.no_grad():
+            distribution, _, memory_t = policy(r.observation, r.memory[0], end)
+            torch.testing.assert_close(r.log_prob, distribution.log_prob(r.action))
+            forgetful = policy(r.observation).distribution.log_prob(r.action)
+        assert torch.allclose(r.log_prob, forgetful) == (not r.memory.any() and not end[:-1].any())
+        expected = (memory_t[-1] * ~end[-1].unsqueeze(-1)).unsqueeze(0)
+        ended.append(end)
+    for row in range(4):
+        assert any(end[row].any() for end in ended), "episodes ended everywhere in a rollout"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_no_memory_travels_where_there_is_none(mode: str) -> None:
+    """Nobody pays for it."""
+    with collecting("CartPole-v1", mode) as (collection, _):
+        assert collection.next().memory is None
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_truncated_rows_keep_their_true_next_observation(mode: str) -> None:
     """Through the shared slot too: the counter reads the limit there, and 0 in the next row."""
@@ -176,15 +218,15 @@ def test_buffers_are_pushed_with_the_parameters(mode: str) -> None:
         with torch.no_grad():  # one unit, whose sign decides the action
             for p in policy.parameters():
                 p.zero_()
-            policy.body.layers[0].weight[0, 0] = 10
-            policy.body.layers[2].weight[0, 0] = 10
+            policy.trunk.body.layers[0].weight[0, 0] = 10
+            policy.trunk.body.layers[2].weight[0, 0] = 10
             policy.head.logits.weight[:, 0] = torch.tensor([-50.0, 50.0])
-            policy.body.norm.mean.fill_(1e6)  # all counts are below: action 0
+            policy.trunk.body.norm.mean.fill_(1e6)  # all counts are below: action 0
         collection.push()
         for _ in range(4):
             rollout = collection.next()
         assert not rollout.action.any()
-        policy.body.norm.mean.fill_(-1e6)
+        policy.trunk.body.norm.mean.fill_(-1e6)
         collection.push()
         for _ in range(4):
             rollout = collection.next()

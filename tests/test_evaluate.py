@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 
@@ -10,13 +11,20 @@ from gymnasium.spaces import Discrete
 from torch import Tensor
 
 from lit_a3c.envs import AtariOptions, EnvConfig, EnvSpec, Episode
-from lit_a3c.evaluate import EpisodeLoader, Film, play, summarize
+from lit_a3c.evaluate import Act, EpisodeLoader, Film, play, summarize
+from lit_a3c.memory import LSTM
+from lit_a3c.policy import ActorCritic, Agent
 from tests.toys import LIMIT, toy
 
 
-def zero(observation: Tensor) -> Tensor:
+def zero(observation: Tensor, begun: Tensor) -> Tensor:
     """Action 0 everywhere."""
     return torch.zeros(len(observation), dtype=torch.int64)
+
+
+def zeros(num_envs: int) -> Act:
+    """A policy for so many environments."""
+    return zero
 
 
 def spec(env_id: str = "X-v0", frame_skip: int = 1) -> EnvSpec:
@@ -56,15 +64,68 @@ def test_play_starts_with_whole_episodes() -> None:
 def test_the_policy_plays() -> None:
     """A policy that copies the shown action earns 1 a step, one that avoids it 0."""
     env = EnvConfig(toy("Identity")).make(3, seed=0, training=False)
-    assert [e.ret for e in play(lambda x: x.argmax(-1), env, 2)] == [10.0] * 6
-    assert [e.ret for e in play(lambda x: (x.argmax(-1) + 1) % 4, env, 1)] == [0.0] * 3
+    assert [e.ret for e in play(lambda x, _: x.argmax(-1), env, 2)] == [10.0] * 6
+    assert [e.ret for e in play(lambda x, _: (x.argmax(-1) + 1) % 4, env, 1)] == [0.0] * 3
     env.close()
+
+
+def test_a_memory_is_its_environments_own() -> None:
+    """The same starts give the same episodes, actions and memories alone and beside others that end elsewhere."""
+    config = EnvConfig("CartPole-v1")
+    policy = ActorCritic(config.spec(), memory=functools.partial(LSTM, hidden_size=4))
+
+    def played(num_envs: int) -> tuple[list[Episode], Tensor, Tensor]:
+        """All episodes, and the first environment's actions and memories."""
+        agent = Agent(policy, num_envs, deterministic=True)
+        actions, memories = [], []
+
+        def act(observation: Tensor, begun: Tensor) -> Tensor:
+            action = agent(observation, begun)
+            actions.append(action[0])
+            memories.append(agent.memory[0])
+            return action
+
+        env = config.make(num_envs, seed=0, training=False)
+        episodes = list(play(act, env, 10))
+        env.close()
+        return episodes, torch.stack(actions), torch.stack(memories)
+
+    episodes, actions, memories = played(1)
+    all_episodes, all_actions, all_memories = played(4)
+    steps = sum(episode.length for episode in episodes)
+    assert episodes == [episode for episode in all_episodes if episode.env == 0]
+    assert torch.equal(all_actions[:steps], actions)
+    torch.testing.assert_close(all_memories[:steps], memories)
+    assert set(actions.tolist()) == {0, 1}
+    assert len({episode.length for episode in all_episodes}) > 1, "the others end at other times"
+
+
+def test_every_episode_begins_with_an_empty_memory() -> None:
+    """Episodes that look the same leave the same memories, however long the one before was."""
+    config = EnvConfig(toy("Lengths"))
+    policy = ActorCritic(config.spec(), memory=functools.partial(LSTM, hidden_size=4))
+    agent = Agent(policy, 2)
+    memories: dict[int, list[Tensor]] = {}
+
+    def act(observation: Tensor, begun: Tensor) -> Tensor:
+        action = agent(observation, begun)
+        for t, memory in zip(observation[:, 0].tolist(), agent.memory, strict=True):
+            memories.setdefault(int(t), []).append(memory)
+        return action
+
+    env = config.make(2, seed=0, training=False)
+    lengths = {episode.length for episode in play(act, env, 6)}
+    env.close()
+    assert lengths == {1, 20}
+    for same in memories.values():
+        torch.testing.assert_close(torch.stack(same), same[0].expand(len(same), -1))
+    assert not torch.allclose(memories[0][0], memories[1][0])
 
 
 @pytest.mark.parametrize(("episodes", "environments"), [(10, 10), (100, 20), (30, 15), (7, 7), (23, 1), (1, 1)])
 def test_loader_plays_as_many_as_it_says(episodes: int, environments: int) -> None:
     """On the largest number of environments, at most 20, that divides them."""
-    loader = EpisodeLoader(EnvConfig(toy("TimeLimit")), zero, episodes, seed=0)
+    loader = EpisodeLoader(EnvConfig(toy("TimeLimit")), zeros, episodes, seed=0)
     played = list(loader)
     loader.close()
     assert len(played) == len(loader) == episodes
@@ -73,7 +134,7 @@ def test_loader_plays_as_many_as_it_says(episodes: int, environments: int) -> No
 
 def test_every_pass_starts_from_the_same_seed() -> None:
     """Two passes see the same starts, also after a pass cut short and after close; another seed sees others."""
-    loader = EpisodeLoader(EnvConfig("CartPole-v1"), zero, 8, seed=5)
+    loader = EpisodeLoader(EnvConfig("CartPole-v1"), zeros, 8, seed=5)
     first = list(loader)
     next(iter(loader))
     assert list(loader) == first
@@ -81,7 +142,7 @@ def test_every_pass_starts_from_the_same_seed() -> None:
     loader.close()
     assert list(loader) == first
     loader.close()
-    other = EpisodeLoader(EnvConfig("CartPole-v1"), zero, 8, seed=500)
+    other = EpisodeLoader(EnvConfig("CartPole-v1"), zeros, 8, seed=500)
     assert list(other) != first
     other.close()
 
@@ -91,7 +152,7 @@ def test_atari_is_scored_raw() -> None:
     policy = torch.Generator().manual_seed(1)
     loader = EpisodeLoader(
         EnvConfig("ALE/MsPacman-v5", AtariOptions(max_frames=400)),
-        lambda x: torch.randint(0, 9, (len(x),), generator=policy),
+        lambda _: lambda x, _: torch.randint(0, 9, (len(x),), generator=policy),
         2,
         seed=0,
     )
@@ -140,7 +201,7 @@ def test_pong_is_human_normalized(ret: float, normalized: float) -> None:
 def test_film_of_cartpole() -> None:
     """One picture a step, the episode's return with the last."""
     pytest.importorskip("pygame")
-    film = Film(EnvConfig("CartPole-v1"), zero, seed=0)
+    film = Film(EnvConfig("CartPole-v1"), zeros, seed=0)
     pictures = list(film)
     assert {(picture.shape, str(picture.dtype)) for picture in pictures} == {((400, 600, 3), "uint8")}
     assert film.episode.length == film.episode.ret == len(pictures)
@@ -152,7 +213,7 @@ PONG = EnvConfig("ALE/Pong-v5", AtariOptions(max_frames=240))
 
 def test_film_of_pong() -> None:
     """Pictures in colour, one a step, that move; the episode known so far while they come."""
-    film = Film(PONG, zero, seed=0)
+    film = Film(PONG, zeros, seed=0)
     pictures = []
     for i, picture in enumerate(film):
         assert picture.shape == (210, 160, 3)
@@ -168,6 +229,6 @@ def test_film_of_pong() -> None:
 
 def test_a_film_follows_from_its_seed() -> None:
     """Filmed twice, the episode is the same; another seed films another."""
-    films = [[picture.tobytes() for picture in Film(PONG, zero, seed)] for seed in (3, 3, 4)]
+    films = [[picture.tobytes() for picture in Film(PONG, zeros, seed)] for seed in (3, 3, 4)]
     assert films[0] == films[1]
     assert films[0] != films[2]

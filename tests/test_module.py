@@ -1,14 +1,20 @@
 """The loss and its targets against slow references, counters, schedules and checkpoints."""
 
+import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
+from torch import Tensor
 
 from lit_a3c import A3C, ConfigError, EnvSpec, MLPBody, Rollout
+from lit_a3c.memory import GRU, LSTM, RecurrentMemory
+from lit_a3c.policy import Trunk
+from tests.cells import Kind, cell_step
 
 T, B, OBS, ACTIONS, GAMMA = 4, 3, 5, 2, 0.9
 SPEC = EnvSpec("Toy-v0", Box(-np.inf, np.inf, (OBS,)), Discrete(ACTIONS))
@@ -38,35 +44,40 @@ def rollout(seed: int = 0) -> Rollout:
     )
 
 
-def literal_returns(module: A3C, r: Rollout) -> torch.Tensor:
+def literal_returns(r: Rollout, v_next: Tensor) -> Tensor:
     """Algorithm S3 step by step: R is 0 at an end state, v of the true next state where the path is cut."""
     returns = torch.zeros(T, B)
-    with torch.no_grad():
-        for b in range(B):
-            for t in reversed(range(T)):
-                if r.terminated[t, b]:
-                    future = 0.0
-                elif r.truncated[t, b] or t == T - 1:
-                    future = float(module.policy.values(r.next_observation[t, b]))
-                else:
-                    future = float(returns[t + 1, b])
-                returns[t, b] = r.reward[t, b] + GAMMA * future
+    for b in range(B):
+        for t in reversed(range(T)):
+            if r.terminated[t, b]:
+                future = 0.0
+            elif r.truncated[t, b] or t == T - 1:
+                future = v_next[t, b].item()
+            else:
+                future = returns[t + 1, b].item()
+            returns[t, b] = r.reward[t, b] + GAMMA * future
     return returns
+
+
+def literal_loss(r: Rollout, returns: Tensor, logits: Tensor, v: Tensor) -> Tensor:
+    """-log pi A + 0.5 (R - v)^2 - 0.03 H, step by step."""
+    total = torch.zeros(())
+    for t in range(T):
+        for b in range(B):
+            p = logits[t, b].softmax(-1)
+            advantage = returns[t, b] - v[t, b].item()
+            total = total - p[r.action[t, b]].log() * advantage + 0.5 * (returns[t, b] - v[t, b]) ** 2
+            total = total + 0.03 * (p * p.log()).sum()
+    return total
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_loss_is_the_papers(reduction: str) -> None:
     """-log pi A + 0.5 (R - v)^2 - beta H, step by step, and its gradient."""
     module, r = agent(loss_reduction=reduction, entropy_coef=0.03, value_coef=0.5), rollout()
-    returns = literal_returns(module, r)
-    total = torch.zeros(())
-    for t in range(T):
-        for b in range(B):
-            distribution, v = module.policy(r.observation[t, b])
-            p = distribution.probs
-            advantage = returns[t, b] - v.item()
-            total = total - p[r.action[t, b]].log() * advantage + 0.5 * (returns[t, b] - v) ** 2
-            total = total + 0.03 * (p * p.log()).sum()
+    distribution, v, _ = module.policy(r.observation)
+    v_next = module.policy(r.next_observation).value
+    total = literal_loss(r, literal_returns(r, v_next), distribution.logits, v)
     expected = total / (T * B) if reduction == "mean" else total
     gradient = torch.autograd.grad(expected, list(module.policy.parameters()))
     loss = module.training_step(r, 0)
@@ -74,9 +85,57 @@ def test_loss_is_the_papers(reduction: str) -> None:
     torch.testing.assert_close(torch.autograd.grad(loss, list(module.policy.parameters())), gradient)
 
 
-def test_garbage_in_unused_next_observations_changes_nothing() -> None:
+def walk(trunk: Trunk, r: Rollout, state: Tensor) -> tuple[Tensor, Tensor]:
+    """Features of each observation and of each true next one, both with the memory of the way there."""
+    assert isinstance(trunk.memory, RecurrentMemory)
+    seen, foreseen = torch.zeros(T, B, trunk.num_features), torch.zeros(T, B, trunk.num_features)
+    for b in range(B):
+        now = state[b]
+        for t in range(T):
+            now = cell_step(trunk.memory, trunk.body(r.observation[t, b, None])[0], now)
+            after = cell_step(trunk.memory, trunk.body(r.next_observation[t, b, None])[0], now)
+            seen[t, b], foreseen[t, b] = now[: trunk.num_features], after[: trunk.num_features]
+            if r.terminated[t, b] or r.truncated[t, b]:
+                now = torch.zeros_like(now)
+    return seen, foreseen
+
+
+def eventful_rollout(memory_size: int) -> Rollout:
+    """Episodes cut short in the first row and the last, in consecutive rows, and with an end state at once."""
+    r = rollout()
+    r.truncated[0, 2] = r.terminated[1, 2] = True
+    r.terminated[2, 1] = r.truncated[1, 1] = True
+    r.truncated[3, 0] = True
+    return dataclasses.replace(r, memory=torch.randn(1, B, memory_size))
+
+
+@pytest.mark.parametrize("share_body", [True, False])
+@pytest.mark.parametrize("kind", [LSTM, GRU])
+def test_loss_with_a_memory_is_that_of_the_way_there(kind: Kind, share_body: bool) -> None:
+    """From the actor's memory on, anew after each end; the bootstrap values remember up to where the path is cut."""
+    memory = functools.partial(kind, hidden_size=4)
+    module = agent(memory=memory, share_body=share_body, loss_reduction="sum", entropy_coef=0.03)
+    policy: Any = module.policy
+    parameters = list(policy.parameters())
+    r = eventful_rollout(policy.memory_size)
+    assert r.memory is not None
+    size = policy.trunk.state_size
+    seen, foreseen = walk(policy.trunk, r, r.memory[0, :, :size])
+    logits = policy.head.logits(seen)
+    if policy.value_trunk is not None:
+        seen, foreseen = walk(policy.value_trunk, r, r.memory[0, :, size:])
+    v, v_next = policy.value(seen).squeeze(-1), policy.value(foreseen).squeeze(-1)
+    expected = literal_loss(r, literal_returns(r, v_next), logits, v)
+    gradient = torch.autograd.grad(expected, parameters)
+    loss = module.training_step(r, 0)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(torch.autograd.grad(loss, parameters), gradient)
+
+
+@pytest.mark.parametrize("memory", [None, functools.partial(LSTM, hidden_size=4)])
+def test_garbage_in_unused_next_observations_changes_nothing(memory: functools.partial[LSTM] | None) -> None:
     """Only the last row and the truncated steps bootstrap."""
-    module, r = agent(), rollout()
+    module, r = agent(memory=memory), rollout()
     clean = module.training_step(r, 0)
     unused = ~r.truncated.clone()
     unused[-1] = False
@@ -130,6 +189,27 @@ def test_learning_rate_falls_with_steps() -> None:
         assert optimizer.param_groups[0]["lr"] == pytest.approx(share * start)
 
 
+@pytest.mark.parametrize(
+    ("final", "coefs"), [(0.1, (0.4, 0.325, 0.1, 0.1)), (0.8, (0.4, 0.5, 0.8, 0.8)), (None, [0.4] * 4)]
+)
+def test_entropy_coef_moves_with_steps(final: float | None, coefs: Sequence[float]) -> None:
+    """Linearly from the first to the last over total_steps, and no further; without a last it stays."""
+    module = agent(entropy_coef=0.4, final_entropy_coef=final)
+    for steps, coef in zip((0, 250, 1000, 1200), coefs, strict=True):
+        module.step_counter.total = steps
+        assert module.entropy_coef == pytest.approx(coef)
+
+
+def test_the_loss_weighs_entropy_as_of_now() -> None:
+    """Half-way from 0.3 to 0.1 the loss is that of 0.2 throughout."""
+    moving, constant = agent(entropy_coef=0.3, final_entropy_coef=0.1), agent(entropy_coef=0.2)
+    before = moving.training_step(rollout(), 0)
+    moving.step_counter.total = 500
+    loss = moving.training_step(rollout(), 1)
+    torch.testing.assert_close(loss, constant.training_step(rollout(), 0))
+    assert before < loss, "less weight on the entropy is a larger loss"
+
+
 def test_steps_are_counted_per_environment_step() -> None:
     """T x B a rollout."""
     module = agent()
@@ -155,8 +235,11 @@ def test_an_optimizers_own_refusal_reaches_the_user() -> None:
         module.configure_optimizers()
 
 
-@pytest.mark.parametrize("option", [{"gae_lambda": 2.0}, {"entropy_coef": -1.0}, {"loss_reduction": "avg"}])
+@pytest.mark.parametrize(
+    "option",
+    [{"gae_lambda": 2.0}, {"entropy_coef": -1.0}, {"final_entropy_coef": -0.1}, {"loss_reduction": "avg"}],
+)
 def test_bad_options_are_refused(option: dict[str, Any]) -> None:
     """Before anything is made."""
-    with pytest.raises(ConfigError, match=next(iter(option))):
+    with pytest.raises(ConfigError, match=rf"model\.{next(iter(option))} "):
         agent(**option)

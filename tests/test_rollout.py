@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from lit_a3c.envs import Episode
@@ -79,3 +81,28 @@ def test_split_deals_out_environments() -> None:
     for name, tensor in whole.tensors().items():
         assert torch.equal(again.tensors()[name], tensor), name
     assert again.episodes == whole.episodes
+
+
+def test_memories_stay_with_their_environments() -> None:
+    """One row of them is split, put side by side and moved with the rest; it counts as no step."""
+    memory = torch.arange(10.0).reshape(1, 5, 2)
+    whole = replace(rollout(0, time=3, batch=5), memory=memory)
+    assert whole.num_steps == 15
+    parts = whole.split(2)
+    assert [part.memory.tolist() for part in parts if part.memory is not None] == [
+        [[[0, 1], [2, 3], [4, 5]]],
+        [[[6, 7], [8, 9]]],
+    ]
+    swapped = Rollout.cat(parts[::-1])
+    assert swapped.memory is not None
+    assert swapped.memory.tolist() == [[[6, 7], [8, 9], [0, 1], [2, 3], [4, 5]]]
+    assert torch.equal(swapped.reward[:, :2], whole.reward[:, 3:])
+    moved = whole.to("meta").memory
+    assert moved is not None
+    assert (moved.device.type, moved.shape) == ("meta", (1, 5, 2))
+
+
+def test_no_memory_stays_none() -> None:
+    """Of a policy that has none."""
+    parts = rollout(0).split(2)
+    assert [part.memory for part in (*parts, Rollout.cat(parts), parts[0].to("meta"))] == [None] * 4

@@ -103,7 +103,7 @@ def test_one_worker_is_the_serial_training(env_id: str, optimizer: Any) -> None:
         optimized = {f"{i}.{name}": value for i, values in state.items() for name, value in values.items()}
         results.append({**module.state_dict(), **optimized, "steps": torch.tensor(module.steps)})
     serial, alone = results
-    assert serial["policy.body.norm.count"] == serial["steps"] == 100 * ROLLOUT
+    assert serial["policy.trunk.body.norm.count"] == serial["steps"] == 100 * ROLLOUT
     assert serial.keys() == alone.keys()
     assert [name for name, value in serial.items() if not torch.equal(value, alone[name])] == []
 
@@ -206,7 +206,7 @@ def test_all_workers_share_one_optimizer_state(run: Run) -> None:
 
 def test_all_workers_share_one_running_normaliser(run: Run) -> None:
     """It has seen everybody's observations, up to lost races: with so small a network it is written half the time."""
-    count = run.module.state_dict()["policy.body.norm.count"]
+    count = run.module.state_dict()["policy.trunk.body.norm.count"]
     assert run.own * ROLLOUT < count <= run.module.steps
     assert count > 0.7 * run.module.steps
 
@@ -457,7 +457,7 @@ def test_going_on_with_other_workers(tmp_path: Path, cli: Lightning, monkeypatch
         checkpoint = read(last)
         assert steps + 200 <= checkpoint["steps"] < steps + 240
         steps = checkpoint["steps"]
-        assert 0.7 * steps < checkpoint["state_dict"]["policy.body.norm.count"] <= steps
+        assert 0.7 * steps < checkpoint["state_dict"]["policy.trunk.body.norm.count"] <= steps
     assert [file.name for file in (tmp_path / "runs/CartPole-v1").iterdir()] == ["version_0"]
 
     monkeypatch.setattr("lit_a3c.strategies.start_worker", pytest.fail)

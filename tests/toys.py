@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import os
 import time
@@ -9,7 +10,9 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Dict, Discrete, MultiBinary
+from gymnasium.envs.classic_control import CartPoleEnv
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Text, Tuple
+from gymnasium.spaces.utils import flatten, flatten_space
 
 LIMIT = 7
 """Steps of a time-limited toy's episode."""
@@ -20,11 +23,15 @@ class Toy(gymnasium.Env):
 
     observation_space: Any = Box(-np.inf, np.inf, (1,), np.float32)
     action_space: Any = Discrete(2)
-    render_mode = None
+    metadata: Any = {"render_modes": ["rgb_array"], "render_fps": 10}
 
     def __init__(self, render_mode: str | None = None) -> None:
         self.render_mode = render_mode
         self.t = 0
+
+    def render(self) -> Any:
+        """Brighter from step to step."""
+        return np.full((32, 32, 3), 20 * min(self.t, 12), np.uint8)
 
     def observe(self) -> Any:
         return np.array([self.t], dtype=np.float32)
@@ -159,19 +166,123 @@ class Lengths(Toy):
         return 1.0, self.t + 1 >= self.length
 
 
-class DictToy(Toy):
-    """An observation space that no network here fits."""
+class Copy(Toy):
+    """Shows an action of its space, flat; the reward is 1 less the mean error of the one taken; ten steps."""
 
-    observation_space = Dict({"x": Box(-1, 1, (1,), np.float32)})
+    def __init__(self, render_mode: str | None = None) -> None:
+        super().__init__(render_mode)
+        self.observation_space = flatten_space(self.action_space)
+        self.space = copy.deepcopy(self.action_space)  # with a seed of its own
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        if seed is not None:
+            self.space.seed(seed)
+        return super().reset(seed=seed, options=options)
 
     def observe(self) -> Any:
-        return {"x": np.zeros(1, np.float32)}
+        self.shown = flatten(self.action_space, self.space.sample())
+        return self.shown.astype(self.observation_space.dtype)
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        assert self.action_space.contains(action), f"no such action: {action!r}"
+        error = np.abs(flatten(self.action_space, action).astype(float) - self.shown).mean()
+        return 1 - float(error), self.t == 9
 
 
-class Buttons(Toy):
-    """An action space that no head here fits."""
+class Grid(Copy):
+    """Two choices at once."""
+
+    action_space = MultiDiscrete([3, 4])
+
+
+class Buttons(Copy):
+    """Three switches."""
 
     action_space = MultiBinary(3)
+
+
+class Car(Copy):
+    """A steering angle and a gear, counted from 1."""
+
+    action_space = Dict({"steer": Box(-1, 1, (1,), np.float32), "gear": Discrete(3, start=1)})
+
+
+class Robot(Copy):
+    """Spaces within a space."""
+
+    action_space = Tuple(
+        [MultiDiscrete([2, 3]), Box(np.array([-1, 0], np.float32), np.array([1, 2], np.float32)), MultiBinary(2)]
+    )
+
+
+class Senses(Toy):
+    """A picture and a vector: the action is that of the vector if the picture is bright, else the other; ten steps."""
+
+    observation_space = Dict({"eye": Box(0, 255, (1, 20, 20), np.uint8), "hint": Box(-1, 1, (1,), np.float32)})
+
+    def observe(self) -> Any:
+        self.bright, self.right = (int(bit) for bit in self.np_random.integers(2, size=2))
+        return {
+            "eye": np.full((1, 20, 20), 255 * self.bright, np.uint8),
+            "hint": np.array([2 * self.right - 1], np.float32),
+        }
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        return float(action == (self.right == self.bright)), self.t == 9
+
+
+class TMaze(Toy):
+    """Bakker (2001): the first of ten observations says which way to turn at the end; who forgets is right by half."""
+
+    observation_space = Box(-1, 1, (2,), np.float32)
+
+    def observe(self) -> Any:
+        if self.t == 0:
+            self.side = int(self.np_random.integers(2))
+        return np.array([(2 * self.side - 1) * (self.t == 0), self.t == 9], np.float32)
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        last = self.t == 9
+        return float(last and action == self.side), last
+
+
+class TwoSides(Toy):
+    """Reward 1 for an action near -0.7 or 0.7, but only if the one before was on the other side; ten steps.
+
+    Nothing tells the side of the one before, so the best policy takes either by half and has 5 less a little. One
+    Gaussian has 0.7 at best: around 0, of sigma 0.7.
+    """
+
+    action_space = Box(-1, 1, (1,), np.float32)
+    side = 1.0
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        side, self.side = self.side, float(np.sign(action[0]))
+        return float(abs(abs(action[0]) - 0.7) < 0.1 and side != self.side), self.t == 9
+
+
+class BlindPole(gymnasium.ObservationWrapper):
+    """CartPole without its velocities."""
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        super().__init__(CartPoleEnv(render_mode=render_mode))
+        assert isinstance(self.env.observation_space, Box)
+        self.observation_space = Box(self.env.observation_space.low[::2], self.env.observation_space.high[::2])
+
+    def observation(self, observation: Any) -> Any:
+        return observation[::2]
+
+
+class Words(Toy):
+    """An observation space that no network here fits."""
+
+    observation_space = Text(5)
+
+
+class Speech(Toy):
+    """An action space that no head here fits."""
+
+    action_space = Tuple([Discrete(2), Text(5)])
 
 
 class WholeBox(Toy):
@@ -190,8 +301,16 @@ for toy, limit in {
     Unbuildable: None,
     Pid: None,
     Lengths: None,
-    DictToy: None,
+    Grid: None,
     Buttons: None,
+    Car: None,
+    Robot: None,
+    Senses: None,
+    TMaze: None,
+    TwoSides: None,
+    BlindPole: 500,
+    Words: None,
+    Speech: None,
     WholeBox: None,
 }.items():
     gymnasium.register(f"Toy{toy.__name__}-v0", entry_point=toy, max_episode_steps=limit)

@@ -6,15 +6,15 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
-from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import VectorEnv as GymVectorEnv
 from gymnasium.vector import VectorWrapper
+from torch import Tensor
 
 from lit_a3c.envs.atari import is_atari, make_atari, rom
 from lit_a3c.envs.episodes import Episode, EpisodeRecorder
-from lit_a3c.envs.gym import check_registered, make_gym
+from lit_a3c.envs.gym import check_registered, gym_spaces, make_gym
 from lit_a3c.envs.options import AtariOptions
+from lit_a3c.envs.spaces import unsupported
 from lit_a3c.envs.spec import EnvSpec
 from lit_a3c.errors import ConfigError
 
@@ -28,6 +28,12 @@ class VectorEnv(NamedTuple):
     """The same environments as Gymnasium's vector; ``render()`` gives their pictures."""
     recorder: EpisodeRecorder
     """Where finished episodes are counted."""
+
+    @property
+    def begun(self) -> Tensor:
+        """Which environments are at the first observation of an episode, ``[E]`` bool."""
+        begun: Tensor = self.torchrl.begun
+        return begun
 
     def drain(self) -> list[Episode]:
         """The episodes finished since the last call."""
@@ -76,15 +82,14 @@ class EnvConfig:
         Raises:
             ConfigError: It cannot be made, or has a space that no network here fits.
         """
-        env = self._gym(1, training=False, render=False)
-        # The innermost: clipping actions makes a wrapper's space unbounded.
-        observation, action = env.unwrapped.single_observation_space, env.unwrapped.single_action_space
-        env.close()
-        if not isinstance(observation, Box):
-            raise ConfigError(f"{self.env_id!r} has observations {observation}; only Box is supported.")
-        continuous = isinstance(action, Box) and np.issubdtype(action.dtype, np.floating)
-        if not (isinstance(action, Discrete) or continuous):
-            raise ConfigError(f"{self.env_id!r} has actions {action}; only Discrete and floating Box are supported.")
+        if is_atari(self.env_id):
+            env = self._gym(1, training=False, render=False)
+            observation, action = env.single_observation_space, env.single_action_space
+            env.close()
+        else:
+            observation, action = gym_spaces(self.env_id, self.kwargs)
+        if problem := unsupported(observation, action):
+            raise ConfigError(f"{self.env_id!r} has {problem}.")
         frame_skip = self._atari.frame_skip if is_atari(self.env_id) else 1
         return EnvSpec(self.env_id, observation, action, frame_skip)
 
@@ -97,12 +102,12 @@ class EnvConfig:
             training: Apply what is for training only (clipped rewards, lives as episodes).
             render: Whether pictures will be asked for.
         """
-        from torchrl.envs import GymWrapper  # 1.5 s: only a process that steps environments pays
+        from lit_a3c.envs.wrapper import VectorEnvWrapper  # 1.5 s: only a process that steps environments pays
 
         env = self._gym(num_envs, training=training, render=render)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # TorchRL on its own wrapper's arguments
-            wrapped = GymWrapper(env, categorical_action_encoding=True)
+            wrapped = VectorEnvWrapper(env)
         wrapped.set_seed(seed)
         return VectorEnv(wrapped, env, _find_recorder(env))
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, Space
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers.vector import TransformAction
 
 from lit_a3c.envs.episodes import EpisodeRecorder
+from lit_a3c.envs.spaces import flat
 from lit_a3c.errors import ConfigError, did_you_mean
 
 
@@ -39,7 +42,7 @@ def check_registered(env_id: str) -> None:
 def make_gym(env_id: str, num_envs: int, kwargs: dict[str, Any], *, render: bool) -> EpisodeRecorder:
     """``num_envs`` copies of a registered environment, stepped one after the other by the calling process.
 
-    Box actions outside the space are clipped to it.
+    Box actions outside the space are clipped to it; composite actions and observations are flat vectors.
 
     Args:
         env_id: A registered id, or ``module:Id``.
@@ -53,25 +56,49 @@ def make_gym(env_id: str, num_envs: int, kwargs: dict[str, Any], *, render: bool
     check_registered(env_id)
     if render:
         kwargs = {**kwargs, "render_mode": "rgb_array"}
-        if "gymnasium.envs.mujoco" in str(gymnasium.spec(env_id).entry_point):
+        if "gymnasium.envs.mujoco" in str(gymnasium.spec(env_id.rpartition(":")[2]).entry_point):
             # The camera that follows the robot, if any; without a GPU a picture of the default size takes 32 ms.
             kwargs = {"camera_name": "track", "width": 256, "height": 256, **kwargs}
         if not os.environ.get("DISPLAY"):
             os.environ.setdefault("MUJOCO_GL", "egl")  # read when mujoco is first imported
     _soften_mujoco_warnings()
-    try:
-        # The checker's passes over every observation cost a tenth of a MuJoCo step.
-        make = functools.partial(gymnasium.make, env_id, disable_env_checker=True, **kwargs)
+    with _refusing(env_id):
+        make = functools.partial(_make_one, env_id, kwargs)
         env: VectorEnv = _SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
-    except Exception as error:  # whatever an environment's constructor raises, the user chose it
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ConfigError(f"data.env_id {env_id!r} cannot be made: {reason[0]}") from error
     space = env.single_action_space
-    if isinstance(space, Box):
+    if isinstance(space, Box) and not np.isinf(space.low).all():
         env = TransformAction(env, lambda actions: np.clip(actions, space.low, space.high))
     elif isinstance(space, Discrete) and space.start != 0:
         env = TransformAction(env, lambda actions: actions + space.start)
     return EpisodeRecorder(env)
+
+
+def gym_spaces(env_id: str, kwargs: dict[str, Any]) -> tuple[Space[Any], Space[Any]]:
+    """The spaces of observations and of actions as the environment itself declares them.
+
+    Raises:
+        ConfigError: The environment cannot be made; with its own reason.
+    """
+    check_registered(env_id)
+    _soften_mujoco_warnings()
+    with _refusing(env_id):
+        env = gymnasium.make(env_id, disable_env_checker=True, **kwargs)
+        env.close()
+    return env.observation_space, env.action_space
+
+
+def _make_one(env_id: str, kwargs: dict[str, Any]) -> gymnasium.Env:
+    # The checker's passes over every observation cost a tenth of a MuJoCo step.
+    return flat(gymnasium.make(env_id, disable_env_checker=True, **kwargs))
+
+
+@contextlib.contextmanager
+def _refusing(env_id: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # whatever an environment's constructor raises, the user chose it
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ConfigError(f"data.env_id {env_id!r} cannot be made: {reason[0]}") from error
 
 
 class _SyncVectorEnv(SyncVectorEnv):

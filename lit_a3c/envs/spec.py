@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Box, Discrete, Space
+import torch
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
+from gymnasium.spaces.utils import flatten_space
+
+from lit_a3c.envs.spaces import flat_size
 
 
 class EnvSpec:
@@ -33,6 +38,29 @@ class EnvSpec:
 
     __hash__ = None  # type: ignore[assignment]
 
+    @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """Of the tensor of one observation, which of a ``Dict`` is flat."""
+        shape = flatten_space(self.observation_space).shape if isinstance(self.observation_space, Dict) else None
+        return shape or self.observation_space.shape or ()
+
+    @property
+    def observation_dtype(self) -> torch.dtype:
+        """Bytes stay bytes; anything else is kept in single precision."""
+        space = self.observation_space
+        parts = space.values() if isinstance(space, Dict) else [space]
+        return torch.uint8 if all(part.dtype == np.uint8 for part in parts) else torch.float32
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        """Of the tensor of one action, which of a composite space is flat."""
+        space = self.action_space
+        return (space.shape or ()) if isinstance(space, Box | Discrete) else (flat_size(space),)
+
+    @property
+    def action_dtype(self) -> torch.dtype:
+        return torch.int64 if isinstance(self.action_space, Discrete) else torch.float32
+
     def to_plain(self) -> dict[str, Any]:
         """The spec in plain types, which ``torch.load(weights_only=True)`` accepts."""
         return {
@@ -52,18 +80,37 @@ class EnvSpec:
 def _space_to_plain(space: Space[Any]) -> dict[str, Any]:
     match space:
         case Discrete():
-            return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
+            return {"kind": "Discrete", "n": int(space.n), "start": int(space.start), "dtype": str(space.dtype)}
+        case MultiDiscrete():
+            sizes = {"nvec": space.nvec.tolist(), "start": space.start.tolist()}
+            return {"kind": "MultiDiscrete", **sizes, "dtype": str(space.dtype)}
+        case MultiBinary():
+            return {"kind": "MultiBinary", "n": space.n if isinstance(space.n, int) else list(space.shape)}
         case Box():
             bounds = {"low": space.low.tolist(), "high": space.high.tolist()}
             if len(np.unique(space.low)) == len(np.unique(space.high)) == 1:  # an image's need not be spelt out
                 bounds = {"low": space.low.flat[0].item(), "high": space.high.flat[0].item()}
             return {"kind": "Box", "shape": list(space.shape), "dtype": str(space.dtype), **bounds}
+        case Tuple():
+            return {"kind": "Tuple", "spaces": [_space_to_plain(part) for part in space.spaces]}
+        case Dict():
+            return {"kind": "Dict", "spaces": {key: _space_to_plain(part) for key, part in space.items()}}
     raise TypeError(f"no plain form for {space}")
 
 
 def _space_from_plain(plain: dict[str, Any]) -> Space[Any]:
-    if plain["kind"] == "Discrete":
-        return Discrete(plain["n"], start=plain["start"])
-    dtype: Any = np.dtype(plain["dtype"])
+    dtype: Any = np.dtype(plain.get("dtype", np.int64))
+    match plain["kind"]:
+        case "Discrete":
+            return Discrete(plain["n"], start=plain["start"], dtype=dtype)
+        case "MultiDiscrete":
+            return MultiDiscrete(np.array(plain["nvec"]), start=np.array(plain["start"]), dtype=dtype)
+        case "MultiBinary":
+            return MultiBinary(plain["n"])
+        case "Tuple":
+            return Tuple([_space_from_plain(part) for part in plain["spaces"]])
+        case "Dict":
+            # Gymnasium would sort a plain dict, and the order is that of the flat vector.
+            return Dict(OrderedDict((key, _space_from_plain(part)) for key, part in plain["spaces"].items()))
     low, high = (np.broadcast_to(np.asarray(plain[key], dtype=dtype), plain["shape"]) for key in ("low", "high"))
     return Box(low, high, dtype=dtype)

@@ -7,10 +7,11 @@ import torch
 
 from lit_a3c import EnvConfig, Film
 from lit_a3c.callbacks.video import write_video
+from lit_a3c.evaluate import Act
 
 
-def push_right(observation: torch.Tensor) -> torch.Tensor:
-    return torch.ones(observation.shape[0], dtype=torch.int64)
+def push_right(num_envs: int) -> Act:
+    return lambda observation, begun: torch.ones(num_envs, dtype=torch.int64)
 
 
 def test_a_film_has_one_picture_a_step(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from tests.toys import toy
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("DictToy", "has observations Dict.*only Box is supported"),
-        ("Buttons", "has actions MultiBinary.*only Discrete and floating Box are supported"),
-        ("WholeBox", "has actions Box.*int64.*only Discrete and floating Box are supported"),
+        ("Words", "has observations Text.*only Box, and Dict of Box, are supported"),
+        ("Speech", "has actions Tuple.*Text.*only Discrete, MultiDiscrete, .* are supported"),
+        ("WholeBox", "has actions Box.*int64.*only floating Box"),
     ],
 )
 def test_spaces_that_no_network_fits_are_refused(name: str, message: str) -> None:

@@ -1,0 +1,185 @@
+"""Distributions over actions that torch lacks, each with what a head's must have: sample, mode, log_prob, entropy.
+
+``log_prob`` and ``entropy`` are summed over the components of one action. Where an entropy has no closed form it is
+estimated by one draw, without bias, in value and in gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import (
+    AffineTransform,
+    Beta,
+    Distribution,
+    Independent,
+    MixtureSameFamily,
+    Normal,
+    SigmoidTransform,
+    TransformedDistribution,
+)
+from torch.nn.functional import softplus
+
+EDGE = 1e-6
+"""Densities at a bound itself, where rounding may put a draw, are taken this much inside [0, 1]."""
+
+
+class _Bounded(Distribution):
+    """``a = low + (high - low) * u`` for draws ``u`` in [0, 1] of each component.
+
+    Args:
+        unit: Of ``u``, with the dimensions of an action as its event.
+        low: Smallest action, ``[*action]``.
+        high: Largest action, ``[*action]``.
+    """
+
+    def __init__(self, unit: Distribution, low: Tensor, high: Tensor) -> None:
+        self.unit, self.low, self.high = unit, low, high
+        super().__init__(unit.batch_shape, unit.event_shape, validate_args=False)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        return self._scaled(self.unit.sample(sample_shape))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        unit = (value - self.low) / (self.high - self.low)
+        return self.unit.log_prob(unit.clamp(EDGE, 1 - EDGE)) - self._log_volume
+
+    def _scaled(self, unit: Tensor) -> Tensor:
+        """Rounding may put a bound's neighbour beyond it."""
+        return (self.low + (self.high - self.low) * unit).clamp(self.low, self.high)
+
+    @property
+    def _log_volume(self) -> Tensor:
+        return (self.high - self.low).log().sum()
+
+
+class SquashedGaussian(_Bounded):
+    """``u = sigmoid(2x)``, which is ``(1 + tanh(x)) / 2``, of ``x ~ N(mean, diag(std^2))``.
+
+    By the change of variables (Haarnoja et al. 2018, arXiv:1801.01290, appendix C)::
+
+        log p(u) = log N(x) - sum_i log(2 u_i (1 - u_i))
+        H        = H(N) + E[sum_i log(2 u_i (1 - u_i))]
+
+    The expectation is estimated by one draw.
+
+    Args:
+        mean: Of ``x``, ``[..., *action]``.
+        std: Of ``x``, the same shape.
+        low: Smallest action, ``[*action]``.
+        high: Largest action, ``[*action]``.
+    """
+
+    def __init__(self, mean: Tensor, std: Tensor, low: Tensor, high: Tensor) -> None:
+        self.gaussian = Independent(Normal(mean, std, validate_args=False), low.ndim, validate_args=False)
+        squash = [AffineTransform(0.0, 2.0, event_dim=low.ndim), SigmoidTransform()]
+        super().__init__(TransformedDistribution(self.gaussian, squash, validate_args=False), low, high)
+
+    @property
+    def mode(self) -> Tensor:
+        """The squashed mean, which is each component's median: the density itself may peak at a bound."""
+        return self._scaled(torch.sigmoid(2 * self.gaussian.mean))
+
+    def entropy(self) -> Tensor:
+        x = self.gaussian.rsample()
+        # log(2 u (1 - u)) of u = sigmoid(2x), written so that nothing overflows
+        log_slope = math.log(2) - softplus(2 * x) - softplus(-2 * x)
+        expectation = log_slope.reshape((*self.batch_shape, -1)).sum(-1)
+        return self.gaussian.entropy() + expectation + self._log_volume
+
+
+class ScaledBeta(_Bounded):
+    """``u ~ Beta(alpha, beta)`` for each component (Chou et al. 2017).
+
+    Args:
+        alpha: First concentration, at least 1, ``[..., *action]``.
+        beta: Second concentration, at least 1, the same shape.
+        low: Smallest action, ``[*action]``.
+        high: Largest action, ``[*action]``.
+    """
+
+    def __init__(self, alpha: Tensor, beta: Tensor, low: Tensor, high: Tensor) -> None:
+        self.alpha, self.beta = alpha, beta
+        super().__init__(Independent(Beta(alpha, beta, validate_args=False), low.ndim, validate_args=False), low, high)
+
+    @property
+    def mode(self) -> Tensor:
+        """Where the density is largest; the middle of a flat one."""
+        above, below = self.alpha - 1 + EDGE, self.beta - 1 + EDGE
+        return self._scaled(above / (above + below))
+
+    def entropy(self) -> Tensor:
+        return self.unit.entropy() + self._log_volume
+
+
+class GaussianMixture(MixtureSameFamily):
+    """``p(a) = sum_k w_k N(a; mean_k, diag(std_k^2))``, for actions with several good answers.
+
+    The entropy is estimated by one draw ``a_k`` from each component::
+
+        H = -sum_k w_k log p(a_k)
+
+    whose gradient, through weights, draws and densities, has no bias either.
+    """
+
+    @property
+    def mode(self) -> Tensor:
+        """The mean of the weightiest component; the density's own maximum has no closed form."""
+        best = self.mixture_distribution.logits.argmax(-1)
+        means = self.component_distribution.mean  # [..., K, *action]
+        index = best.reshape(*best.shape, 1, *(1 for _ in self.event_shape))
+        return means.take_along_dim(index, dim=best.ndim).squeeze(best.ndim)
+
+    def entropy(self) -> Tensor:
+        draws = self.component_distribution.rsample()  # [..., K, *action]
+        weights = self.mixture_distribution.probs  # [..., K]
+        by_component = draws.movedim(weights.ndim - 1, 0)
+        log_probs = torch.stack([self.log_prob(draw) for draw in by_component], dim=-1)
+        return -(weights * log_probs).sum(-1)
+
+
+class Joint(Distribution):
+    """Independent parts of one action, side by side in a flat vector.
+
+    Args:
+        parts: Distributions of one batch shape ``[...]``.
+    """
+
+    def __init__(self, parts: Sequence[Distribution]) -> None:
+        self.parts = parts
+        self.sizes = [part.event_shape.numel() for part in parts]
+        super().__init__(parts[0].batch_shape, torch.Size([sum(self.sizes)]), validate_args=False)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        return self._flat([part.sample(sample_shape) for part in self.parts])
+
+    @property
+    def mode(self) -> Tensor:
+        """The parts' modes."""
+        return self._flat([part.mode for part in self.parts])
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        pieces = value.split(self.sizes, dim=-1)
+        return _sum(
+            part.log_prob(piece.reshape((*value.shape[:-1], *part.event_shape)))
+            for part, piece in zip(self.parts, pieces, strict=True)
+        )
+
+    def entropy(self) -> Tensor:
+        return _sum(part.entropy() for part in self.parts)
+
+    def _flat(self, actions: list[Tensor]) -> Tensor:
+        """Actions of the parts to ``[..., D]`` float, in which whole numbers up to 2^24 are exact."""
+        flat = [
+            action.reshape((*action.shape[: action.ndim - len(part.event_shape)], size)).float()
+            for action, part, size in zip(actions, self.parts, self.sizes, strict=True)
+        ]
+        return torch.cat(flat, dim=-1)
+
+
+def _sum(terms: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(terms)).sum(0)

@@ -1,0 +1,197 @@
+"""Heads for continuous actions."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Space
+from torch import Tensor, nn
+from torch.distributions import Categorical, Distribution, Independent, Normal
+
+from lit_a3c.bodies import orthogonal
+from lit_a3c.distributions import GaussianMixture, ScaledBeta, SquashedGaussian
+from lit_a3c.errors import ConfigError, check_number
+from lit_a3c.heads.base import ActionHead, check_space
+
+
+class GaussianHead(ActionHead):
+    """Diagonal Gaussian whose scale is learned but does not depend on the state.
+
+    ``pi(a|s) = N(a; mu(s), diag(sigma^2))`` with ``sigma = exp(log_std)``. Departs from Mnih et al.
+    (2016), where one spherical variance is an output of the network. Actions outside the space are clipped
+    by the environment, not by the distribution, so its entropy is the true differential entropy.
+
+    Args:
+        num_features: Size ``F`` of the body's output.
+        space: A floating ``Box`` of any shape, ``A`` components in all.
+        init_log_std: Initial ``log(sigma)``, in the environment's own action units.
+    """
+
+    def __init__(self, num_features: int, space: Space, init_log_std: float = 0.0) -> None:
+        super().__init__()
+        self.shape = _box_shape(self, space)
+        check_number("model.head.init_log_std", init_log_std, low=-20, high=10)
+        num_actions = self.shape.numel()
+        self.mean = orthogonal(nn.Linear(num_features, num_actions), gain=0.01)  # explore before steering
+        self.log_std = nn.Parameter(torch.full((num_actions,), float(init_log_std)))
+
+    def forward(self, features: Tensor) -> Distribution:
+        mean = self.mean(features).float()
+        return _gaussian(mean, self.log_std.exp().expand_as(mean), self.shape)
+
+
+class StateDependentGaussianHead(ActionHead):
+    """Diagonal Gaussian whose mean and scale are both outputs of the network.
+
+    ``sigma(s) = softplus(z(s)) + min_std`` per component, as the paper's (there one for all components).
+
+    Args:
+        num_features: Size ``F`` of the body's output.
+        space: A floating ``Box`` of any shape.
+        min_std: Smallest sigma, which keeps the density bounded.
+    """
+
+    def __init__(self, num_features: int, space: Space, min_std: float = 1e-3) -> None:
+        super().__init__()
+        self.shape = _box_shape(self, space)
+        check_number("model.head.min_std", min_std, above=0)
+        self.min_std = min_std
+        num_actions = self.shape.numel()
+        self.mean = orthogonal(nn.Linear(num_features, num_actions), gain=0.01)
+        self.raw_std = orthogonal(nn.Linear(num_features, num_actions), gain=0.01)
+
+    def forward(self, features: Tensor) -> Distribution:
+        std = nn.functional.softplus(self.raw_std(features).float()) + self.min_std
+        return _gaussian(self.mean(features).float(), std, self.shape)
+
+
+class SphericalGaussianHead(ActionHead):
+    """The paper's: ``N(mu(s), sigma^2(s) I)``, one variance ``softplus(z(s))`` for all components (section 9).
+
+    Args:
+        num_features: Size ``F`` of the body's output.
+        space: A floating ``Box`` of any shape.
+        min_variance: Smallest sigma^2, which keeps the density bounded.
+    """
+
+    def __init__(self, num_features: int, space: Space, min_variance: float = 1e-5) -> None:
+        super().__init__()
+        self.shape = _box_shape(self, space)
+        check_number("model.head.min_variance", min_variance, above=0)
+        self.min_variance = min_variance
+        self.mean = orthogonal(nn.Linear(num_features, self.shape.numel()), gain=0.01)
+        self.raw_variance = orthogonal(nn.Linear(num_features, 1), gain=0.01)
+
+    def forward(self, features: Tensor) -> Distribution:
+        mean = self.mean(features).float()
+        variance = nn.functional.softplus(self.raw_variance(features).float()) + self.min_variance
+        return _gaussian(mean, variance.sqrt().expand_as(mean), self.shape)
+
+
+class SquashedGaussianHead(ActionHead):
+    """A Gaussian through tanh, :class:`lit_a3c.distributions.SquashedGaussian`; its sigma is learned for all states.
+
+    Args:
+        num_features: Size ``F`` of the body's output.
+        space: A floating ``Box`` of any shape with finite bounds.
+        init_log_std: Initial ``log(sigma)`` before the tanh.
+    """
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, num_features: int, space: Space, init_log_std: float = 0.0) -> None:
+        super().__init__()
+        self.shape = _register_bounds(self, space)
+        check_number("model.head.init_log_std", init_log_std, low=-20, high=10)
+        self.mean = orthogonal(nn.Linear(num_features, self.shape.numel()), gain=0.01)
+        self.log_std = nn.Parameter(torch.full(self.shape, float(init_log_std)))
+
+    def forward(self, features: Tensor) -> Distribution:
+        mean = self.mean(features).float().view((*features.shape[:-1], *self.shape))
+        return SquashedGaussian(mean, self.log_std.exp().expand_as(mean), self.low, self.high)
+
+
+class BetaHead(ActionHead):
+    """:class:`lit_a3c.distributions.ScaledBeta` with both concentrations ``1 + softplus(z(s))``: one peak, inside.
+
+    Args:
+        num_features: Size ``F`` of the body's output.
+        space: A floating ``Box`` of any shape with finite bounds.
+    """
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, num_features: int, space: Space) -> None:
+        super().__init__()
+        self.shape = _register_bounds(self, space)
+        self.raw = orthogonal(nn.Linear(num_features, 2 * self.shape.numel()), gain=0.01)
+
+    def forward(self, features: Tensor) -> Distribution:
+        raw = self.raw(features).float().view(*features.shape[:-1], 2, *self.shape)
+        alpha, beta = (1 + nn.functional.softplus(raw)).unbind(features.ndim - 1)
+        return ScaledBeta(alpha, beta, self.low, self.high)
+
+
+class MixtureHead(ActionHead):
+    """:class:`lit_a3c.distributions.GaussianMixture`: weights and means by the state, sigmas learned for all states.
+
+    The means begin spread over the space, or over [-1, 1] where it has no bounds: equal ones would stay so.
+
+    Args:
+        num_features: Size ``F`` of the body's output.
+        space: A floating ``Box`` of any shape.
+        num_components: ``K``.
+        init_log_std: Initial ``log(sigma)``, in the environment's own action units.
+    """
+
+    def __init__(self, num_features: int, space: Space, num_components: int = 3, init_log_std: float = -0.5) -> None:
+        super().__init__()
+        self.shape = _box_shape(self, space)
+        check_number("model.head.num_components", num_components, low=1, high=1000, whole=True)
+        check_number("model.head.init_log_std", init_log_std, low=-20, high=10)
+        assert isinstance(space, Box)
+        self.lead = (num_components, *self.shape)
+        self.weights = orthogonal(nn.Linear(num_features, num_components), gain=0.01)
+        self.means = orthogonal(nn.Linear(num_features, num_components * self.shape.numel()), gain=0.01)
+        low, high = (torch.as_tensor(np.clip(bound, -1e3, 1e3)).float() for bound in (space.low, space.high))
+        if not space.is_bounded():
+            low, high = -torch.ones(self.shape), torch.ones(self.shape)
+        places = (torch.arange(num_components) + 0.5) / num_components
+        with torch.no_grad():
+            spread = low.flatten() + places[:, None] * (high - low).flatten()  # [K, A]
+            self.means.bias.copy_(spread.flatten())
+        self.log_std = nn.Parameter(torch.full(self.lead, float(init_log_std)))
+
+    def forward(self, features: Tensor) -> Distribution:
+        means = self.means(features).float().view(*features.shape[:-1], *self.lead)
+        normal = Normal(means, self.log_std.exp().expand_as(means), validate_args=False)
+        return GaussianMixture(
+            Categorical(logits=self.weights(features).float(), validate_args=False),
+            Independent(normal, len(self.shape), validate_args=False),
+            validate_args=False,
+        )
+
+
+def _gaussian(mean: Tensor, std: Tensor, shape: torch.Size) -> Distribution:
+    lead = mean.shape[:-1]
+    normal = Normal(mean.view((*lead, *shape)), std.reshape((*lead, *shape)), validate_args=False)
+    # Independent sums log_prob and entropy over the action's own dimensions, so both come out as [...].
+    return Independent(normal, len(shape), validate_args=False)
+
+
+def _register_bounds(head: ActionHead, space: Space) -> torch.Size:
+    """Buffers ``low`` and ``high``; the shape of an action."""
+    shape = _box_shape(head, space)
+    assert isinstance(space, Box)
+    if not (space.is_bounded() and (space.low < space.high).all()):
+        raise ConfigError(f"{type(head).__name__} needs finite bounds, low < high, and the environment has {space}.")
+    head.register_buffer("low", torch.as_tensor(space.low).float(), persistent=False)
+    head.register_buffer("high", torch.as_tensor(space.high).float(), persistent=False)
+    return shape
+
+
+def _box_shape(head: ActionHead, space: Space) -> torch.Size:
+    check_space(head, space, Box)
+    return torch.Size(space.shape or ())
