@@ -130,7 +130,7 @@ def window(rows: list[tuple[float, float]], warm_up: float, seconds: float) -> f
 
 def rival(what: str, task: Task, **options: Any) -> Any:
     """The answer of ``rivals.py``."""
-    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value)) if word]
     command = [sys.executable, str(Path(__file__).with_name("rivals.py")), what, task.env_id, *words]
     with running(command, stdout=subprocess.PIPE) as (process, directory):
         try:
@@ -164,12 +164,14 @@ def log(directory: Path) -> str:
 
 def measure(task: Task, options: argparse.Namespace) -> dict[str, list[Any]]:
     """Every system's windows, by name."""
-    recipe = yaml.safe_load((ROOT / "configs" / task.recipe).read_text())["data"]
-    batch = {
-        "num_envs": recipe["envs_per_worker"],
-        "rollout_length": recipe["rollout_length"],
-        "updates_per_rollout": recipe.get("updates_per_rollout", 1),
+    recipe = yaml.safe_load((ROOT / "configs" / task.recipe).read_text())
+    batch: dict[str, Any] = {
+        "num_envs": recipe["data"]["envs_per_worker"],
+        "rollout_length": recipe["data"]["rollout_length"],
+        "updates_per_rollout": recipe["data"].get("updates_per_rollout", 1),
     }
+    if not recipe["model"].get("share_body", True):
+        batch["separate"] = ""
     times = {"warm_up": options.warm_up, "seconds": options.seconds}
     systems: dict[str, Callable[[], Any]] = {
         f"lit-a3c {mode}": partial(ours, task, mode, **times) for mode in options.modes

@@ -75,7 +75,7 @@ def sb3_steps_per_second(
 
 
 def bare_costs(
-    env_id: str, num_envs: int, rollout_length: int, updates_per_rollout: int, seconds: float
+    env_id: str, num_envs: int, rollout_length: int, updates_per_rollout: int, separate: bool, seconds: float
 ) -> dict[str, float]:
     """Microseconds per step of the three things that every step must pay for, on one core with one thread.
 
@@ -84,6 +84,7 @@ def bare_costs(
         num_envs: Environments ``E`` stepped, and observations acted on, at once.
         rollout_length: ``T``.
         updates_per_rollout: The learner's batch is ``E * T`` divided by this.
+        separate: Policy and value each have a network.
         seconds: In all.
     """
     import numpy as np
@@ -97,7 +98,7 @@ def bare_costs(
     config = EnvConfig(env_id)
     spec = config.spec()
     env = config.make(num_envs, seed=0, training=True).gym  # below TorchRL
-    policy = ActorCritic(spec)
+    policy = ActorCritic(spec, share_body=not separate)
     optimizer = RMSprop(policy.parameters(), eps=1e-5)
 
     first = torch.as_tensor(env.reset(seed=0)[0])
@@ -152,13 +153,14 @@ def main() -> None:
     parser.add_argument("--num-envs", type=int, default=16)
     parser.add_argument("--rollout-length", type=int, default=5)
     parser.add_argument("--updates-per-rollout", type=int, default=1, help="bare: updates made of one rollout")
+    parser.add_argument("--separate", action="store_true", help="bare: policy and value each have a network")
     parser.add_argument("--vector", default="DummyVecEnv", choices=("DummyVecEnv", "SubprocVecEnv"))
     parser.add_argument("--threads", type=int, default=0, help="torch threads of sb3; 0: torch's default")
     parser.add_argument("--warm-up", type=float, default=5)
     parser.add_argument("--seconds", type=float, default=20)
     options = vars(parser.parse_args())
     if options.pop("what") == "sb3":
-        del options["updates_per_rollout"]
+        del options["updates_per_rollout"], options["separate"]
         print(json.dumps(sb3_steps_per_second(**options)))
     else:
         for name in ("vector", "threads", "warm_up"):
