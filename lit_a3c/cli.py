@@ -24,7 +24,7 @@ from lit_a3c.data import RolloutData
 from lit_a3c.errors import ConfigError, check_number, did_you_mean
 from lit_a3c.messages import explain
 from lit_a3c.module import A3C
-from lit_a3c.processes import WorkerError
+from lit_a3c.processes import WorkerError, cores
 from lit_a3c.recipes import with_files
 from lit_a3c.strategies import Hogwild
 
@@ -53,7 +53,7 @@ def run(argv: list[str]) -> int:
             seed_everything_default=True,
             parser_class=Parser,
             auto_configure_optimizers=False,
-            trainer_defaults={"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False, "devices": 1},
+            trainer_defaults={"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False},
             args=with_files(argv),
         )
     except ParseError as error:
@@ -127,6 +127,8 @@ class A3CCommandLine(LightningCLI):
                     f"trainer.{name} {config.trainer[name]!r} must be 1: one process learns. "
                     "Use --data.num_workers for more actors, or --trainer.strategy hogwild for more learners."
                 )
+        if config.trainer.devices == "auto":  # Lightning would take all GPUs
+            config.trainer.devices = 1
 
     def _parse_ckpt_path(self) -> None:
         """Lightning lets a checkpoint's hyperparameters override the command line; here its recipe comes first."""
@@ -198,6 +200,8 @@ def is_hogwild(strategy: Any) -> bool:
 def _check_hogwild(config: Any) -> None:
     if isinstance(config.trainer.strategy, str):  # a class path, if not the name
         config.trainer.strategy = Hogwild.strategy_name
+    if config.trainer.devices == "auto":
+        config.trainer.devices = min(16, cores())
     devices = str(config.trainer.devices)  # Lightning's own type lets text come first
     number: Any = int(devices) if devices.isdecimal() else devices
     check_number("trainer.devices", number, low=1, high=1024, whole=True)
@@ -205,6 +209,11 @@ def _check_hogwild(config: Any) -> None:
         raise ConfigError(f"trainer.num_nodes {config.trainer.num_nodes!r} must be 1: hogwild shares memory.")
     if config.trainer.accelerator not in ("cpu", "auto"):
         raise ConfigError(f"trainer.accelerator {config.trainer.accelerator!r} must be cpu: hogwild shares its memory.")
+    if config.data.mode is not None:
+        raise ConfigError(
+            f"data.mode {config.data.mode!r} is not for the strategy hogwild, whose processes all collect for "
+            "themselves. Pass --trainer.strategy auto with it, or --data.mode null."
+        )
     if config.data.num_workers is not None:
         raise ConfigError(
             f"data.num_workers {config.data.num_workers} is for the modes async, sync and serial. "

@@ -28,9 +28,9 @@ class RolloutData(LightningDataModule):
     Args:
         env_id: ``ALE/<Game>-v5``, any id of Gymnasium's registry, or ``module:Id``.
         total_steps: Steps (decisions, not frames) to train for, over all environments.
-        mode: ``async`` (each worker's rollout is learned from as it comes), ``sync`` (one update on all workers'
-            rollouts) or ``serial`` (the same without processes, reproducible to the bit). Under the strategy
-            ``hogwild`` every process collects for itself, whatever the mode.
+        mode: ``async`` (each worker's rollout is learned from as it comes; the default), ``sync`` (one update on all
+            workers' rollouts) or ``serial`` (the same without processes, reproducible to the bit). Not for the strategy
+            ``hogwild``, under which every process collects for itself.
         num_workers: Worker processes. Default: one per core, at most 16; 1 in ``serial`` mode. Not for ``hogwild``,
             whose workers are the trainer's devices.
         envs_per_worker: Environments that each worker steps as one batch.
@@ -51,7 +51,7 @@ class RolloutData(LightningDataModule):
         self,
         env_id: str,
         total_steps: int = 1_000_000,
-        mode: str = "async",
+        mode: str | None = None,
         num_workers: int | None = None,
         envs_per_worker: int = 16,
         rollout_length: int = 5,
@@ -63,7 +63,8 @@ class RolloutData(LightningDataModule):
         env_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        check_choice("data.mode", mode, MODES)
+        if mode is not None:
+            check_choice("data.mode", mode, MODES)
         check_number("data.total_steps", total_steps, low=1, whole=True)
         if num_workers is not None:
             check_number("data.num_workers", num_workers, low=1, high=1024, whole=True)
@@ -75,7 +76,7 @@ class RolloutData(LightningDataModule):
         self.env = EnvConfig(env_id, atari, env_kwargs or {})
         self.spec = self.env.spec()
         self.total_steps = total_steps
-        self.mode = mode
+        self.mode = mode or "async"
         self.num_workers = num_workers or (1 if mode == "serial" else min(16, cores()))
         self.envs_per_worker = envs_per_worker
         self.rollout_length = rollout_length

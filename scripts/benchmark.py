@@ -86,7 +86,7 @@ def ours(task: Task, system: str, warm_up: float, seconds: float) -> float:
     if mode == "hogwild":
         options |= {"trainer.strategy": mode, "trainer.devices": workers or len(os.sched_getaffinity(0))}
     else:
-        options |= {"data.mode": mode, "data.num_workers": workers or "null"}
+        options |= {"trainer.strategy": "auto", "data.mode": mode, "data.num_workers": workers or "null"}
     if memory:
         options["model.memory"] = f"lit_a3c.{memory}"
     command += [word for name, value in options.items() for word in (f"--{name}", str(value))]

@@ -72,8 +72,8 @@ def main() -> int:
         for seed in arguments.seeds:
             with tempfile.TemporaryDirectory() as directory:
                 code = lit(
-                    f"fit --config {arguments.recipe}.yaml --seed_everything {seed} --data.mode serial "
-                    f"--model.vtrace {str(vtrace).lower()} --trainer.enable_progress_bar false "
+                    f"fit --config {arguments.recipe}.yaml --seed_everything {seed} --trainer.strategy auto "
+                    f"--data.mode serial --model.vtrace {str(vtrace).lower()} --trainer.enable_progress_bar false "
                     f"--trainer.logger.save_dir {directory}".split()
                     + options
                 )

@@ -20,7 +20,12 @@ from pathlib import Path
 
 from lit_a3c.processes import cores
 
-TARGETS = {"cartpole": (475, 60), "inverted_pendulum": (950, 300), "mountain_car_continuous": (90, 300)}
+TARGETS = {
+    "cartpole": (475, 60),
+    "inverted_pendulum": (950, 300),
+    "mountain_car_continuous": (90, 300),
+    "pendulum": (-200, 600),
+}
 """Least mean return, and most seconds of training, start-up included; other recipes have none."""
 
 
@@ -46,6 +51,7 @@ def _train_and_test(recipe: str, mode: str, seed: int, options: list[str], direc
     target, limit = TARGETS.get(recipe, (float("-inf"), float("inf")))
     run = directory / recipe / f"{mode}{seed}"
     hogwild = ("--trainer.strategy=hogwild", f"--trainer.devices={cores()}")
+    learner = ("--trainer.strategy=auto", f"--data.mode={mode}")
     start = time.monotonic()
     _lit(
         "fit",
@@ -54,7 +60,7 @@ def _train_and_test(recipe: str, mode: str, seed: int, options: list[str], direc
         f"--trainer.logger.save_dir={directory}",
         f"--trainer.logger.name={recipe}",
         f"--trainer.logger.version={mode}{seed}",
-        *(hogwild if mode == "hogwild" else (f"--data.mode={mode}",)),
+        *(hogwild if mode == "hogwild" else learner),
         *options,
     )
     seconds = time.monotonic() - start

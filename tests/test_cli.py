@@ -224,7 +224,9 @@ def test_options_override_the_recipe_wherever_they_stand(cli: Lightning) -> None
     printed = yaml.safe_load(cli("fit", "--data.mode", "sync", "--config", "cartpole.yaml", "--print_config"))
     after = yaml.safe_load(cli("fit", "--config", "cartpole.yaml", "--data.mode", "sync", "--print_config"))
     assert after["data"]["mode"] == "sync"
-    assert printed["data"]["mode"] == "async"  # jsonargparse: what comes later wins
+    assert printed["data"]["mode"] == "sync"
+    later = yaml.safe_load(cli("fit", "--data.rollout_length", "3", "--config", "cartpole.yaml", "--print_config"))
+    assert later["data"]["rollout_length"] == 5  # jsonargparse: what comes later wins
 
 
 # Modes

@@ -111,6 +111,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "half a step": ([*FIT, "--data.rollout_length", "2.5"], ["data.rollout_length '2.5'", "a whole number"]),
     "no test episodes": ([*FIT, "--data.test_episodes", "0"], ["data.test_episodes 0", "at least 1"]),
     "negative evaluations": ([*FIT, "--data.eval_episodes", "-3"], ["data.eval_episodes -3", "at least 1"]),
+    "mode of no learner": (
+        [*HOGWILD, "--data.mode", "serial"],
+        ["data.mode 'serial'", "hogwild", "--trainer.strategy auto", "--data.mode null"],
+    ),
     "mode": ([*FIT, "--data.mode", "asinc"], ["data.mode 'asinc'", "serial", "'async'"]),
     "discount": ([*FIT, "--model.gamma", "1.5"], ["model.gamma 1.5", "at most 1"]),
     "discount nan": ([*FIT, "--model.gamma", "nan"], ["model.gamma 'nan'", "a finite number"]),

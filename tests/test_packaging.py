@@ -89,7 +89,7 @@ def test_every_file_that_is_no_python_is_package_data(project: Any) -> None:
 
 def test_recipes_and_reference_scores_are_found_as_resources() -> None:
     recipes = [file for file in resources.files("lit_a3c.configs").iterdir() if file.name.endswith(".yaml")]
-    assert {"atari.yaml", "mujoco.yaml", "cartpole.yaml"} <= {file.name for file in recipes}
+    assert {"atari.yaml", "mujoco.yaml", "cartpole.yaml", "pendulum.yaml"} <= {file.name for file in recipes}
     for recipe in recipes:
         assert {"data", "model", "trainer"} <= set(yaml.safe_load(recipe.read_text()))
     with (resources.files("lit_a3c.envs") / "atari57.csv").open() as lines:
