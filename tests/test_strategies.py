@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 
 from lit_a3c import A3C, ConfigError, Hogwild, MLPBody, RMSprop, Rollout, RolloutData, WorkerError
 from lit_a3c.meter import Tally, TrainingMeter
+from lit_a3c.processes import cores
 from tests.commands import RUN, Lightning, column, read, rows, shared_memory, started, wait_for
 from tests.toys import toy
 
@@ -438,6 +439,14 @@ def test_ctrl_c_saves_and_leaves_nothing_behind(running: subprocess.Popen[bytes]
     assert running.wait(10) == 130
     assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] >= seen
     assert "Traceback" not in (tmp_path / "stderr").read_text()
+
+
+def test_as_many_workers_as_cores_unless_told(cli: Lightning) -> None:
+    """Without a number, and with ``auto``; of one process for the other strategies."""
+    fit = ["fit", "--config", "cartpole.yaml", *SMALL, "--data.total_steps", "100"]
+    assert f"hogwild, {cores()} workers" in cli(*fit, "--trainer.strategy", "hogwild")
+    assert f"hogwild, {cores()} workers" in cli(*fit, "--trainer.strategy", "hogwild", "--trainer.devices", "auto")
+    assert "async" in cli(*fit, "--trainer.devices", "auto")
 
 
 def test_going_on_with_other_workers(tmp_path: Path, cli: Lightning, monkeypatch: pytest.MonkeyPatch) -> None:
