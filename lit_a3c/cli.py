@@ -24,7 +24,7 @@ from lit_a3c.data import RolloutData
 from lit_a3c.errors import ConfigError, check_number, did_you_mean
 from lit_a3c.messages import explain
 from lit_a3c.module import A3C
-from lit_a3c.processes import WorkerError, cores
+from lit_a3c.processes import WorkerError, default_workers
 from lit_a3c.recipes import with_files
 from lit_a3c.strategies import Hogwild
 
@@ -201,7 +201,7 @@ def _check_hogwild(config: Any) -> None:
     if isinstance(config.trainer.strategy, str):  # a class path, if not the name
         config.trainer.strategy = Hogwild.strategy_name
     if config.trainer.devices == "auto":
-        config.trainer.devices = min(16, cores())
+        config.trainer.devices = default_workers()
     devices = str(config.trainer.devices)  # Lightning's own type lets text come first
     number: Any = int(devices) if devices.isdecimal() else devices
     check_number("trainer.devices", number, low=1, high=1024, whole=True)

@@ -17,7 +17,7 @@ from lit_a3c.collect import MODES, Collection, collect
 from lit_a3c.envs import AtariOptions, EnvConfig
 from lit_a3c.errors import ConfigError, check_choice, check_number
 from lit_a3c.evaluate import Act, EpisodeLoader, Film
-from lit_a3c.processes import cores
+from lit_a3c.processes import cores, default_workers
 from lit_a3c.rollout import Rollout
 from lit_a3c.strategies import Hogwild
 
@@ -77,7 +77,7 @@ class RolloutData(LightningDataModule):
         self.spec = self.env.spec()
         self.total_steps = total_steps
         self.mode = mode or "async"
-        self.num_workers = num_workers or (1 if mode == "serial" else min(16, cores()))
+        self.num_workers = num_workers or (1 if mode == "serial" else default_workers())
         self.envs_per_worker = envs_per_worker
         self.rollout_length = rollout_length
         self.updates_per_rollout = min(updates_per_rollout, envs_per_worker)

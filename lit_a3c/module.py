@@ -159,8 +159,7 @@ class A3C(LightningModule):
             v_tp1[:-1][cut] = self.policy.values(rollout.next_observation[:-1][cut], memory[:-1][cut])
         discount = self.hparams["gamma"] * (~rollout.terminated).float()
         if self.return_scale is not None:
-            scale = self.return_scale.scale
-            v_t, v_tp1 = scale * v_t, scale * v_tp1
+            v_t, v_tp1 = self.return_scale.restore(v_t), self.return_scale.restore(v_tp1)
         if rollout.log_prob is None:
             returns = lambda_returns(rollout.reward, discount, v_tp1, end, self.hparams["gae_lambda"])
             advantage = returns - v_t
@@ -169,8 +168,7 @@ class A3C(LightningModule):
             returns, advantage = vtrace(ratio_t, rollout.reward, discount, v_t, v_tp1, end, self.hparams["gae_lambda"])
         if self.return_scale is not None:
             self.return_scale.update(returns)
-            scale = self.return_scale.scale
-            returns, advantage = returns / scale, advantage / scale
+            returns, advantage = self.return_scale(returns), self.return_scale(advantage)
         return returns, advantage
 
     def configure_optimizers(self) -> Any:

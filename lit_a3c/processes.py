@@ -105,6 +105,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def default_workers() -> int:
+    """Workers of a training for which no number is given: one per core, at most 16, as the paper's."""
+    return min(16, cores())
+
+
 @functools.cache
 def context() -> Any:
     """A fork server imports torch and TorchRL once and forks every worker from itself: 0.1 s each instead of 5 s.

@@ -98,6 +98,12 @@ class WideBox(Toy):
         return 0.0, False
 
 
+class HalfBox(WideBox):
+    """Has a bound above and none below."""
+
+    action_space = Box(-np.inf, 1, (2,), np.float32)
+
+
 class StartsAtOne(Toy):
     """Actions 1, 2, 3; the observation is the one taken last."""
 
@@ -295,6 +301,7 @@ for toy, limit in {
     Identity: None,
     BoxIdentity: None,
     WideBox: None,
+    HalfBox: None,
     StartsAtOne: None,
     Broken: None,
     BreaksElsewhere: None,

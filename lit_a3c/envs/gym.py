@@ -63,10 +63,10 @@ def make_gym(env_id: str, num_envs: int, kwargs: dict[str, Any], *, render: bool
             os.environ.setdefault("MUJOCO_GL", "egl")  # read when mujoco is first imported
     _soften_mujoco_warnings()
     with _refusing(env_id):
-        make = functools.partial(_make_one, env_id, kwargs)
-        env: VectorEnv = _SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
+        copies = [lambda: flat(_make(env_id, kwargs))] * num_envs
+        env: VectorEnv = _SyncVectorEnv(copies, autoreset_mode=AutoresetMode.DISABLED)
     space = env.single_action_space
-    if isinstance(space, Box) and not np.isinf(space.low).all():
+    if isinstance(space, Box):
         env = TransformAction(env, lambda actions: np.clip(actions, space.low, space.high))
     elif isinstance(space, Discrete) and space.start != 0:
         env = TransformAction(env, lambda actions: actions + space.start)
@@ -82,14 +82,14 @@ def gym_spaces(env_id: str, kwargs: dict[str, Any]) -> tuple[Space[Any], Space[A
     check_registered(env_id)
     _soften_mujoco_warnings()
     with _refusing(env_id):
-        env = gymnasium.make(env_id, disable_env_checker=True, **kwargs)
+        env = _make(env_id, kwargs)
         env.close()
     return env.observation_space, env.action_space
 
 
-def _make_one(env_id: str, kwargs: dict[str, Any]) -> gymnasium.Env:
+def _make(env_id: str, kwargs: dict[str, Any]) -> gymnasium.Env:
     # The checker's passes over every observation cost a tenth of a MuJoCo step.
-    return flat(gymnasium.make(env_id, disable_env_checker=True, **kwargs))
+    return gymnasium.make(env_id, disable_env_checker=True, **kwargs)
 
 
 @contextlib.contextmanager

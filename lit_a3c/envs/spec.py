@@ -41,15 +41,17 @@ class EnvSpec:
     @property
     def observation_shape(self) -> tuple[int, ...]:
         """Of the tensor of one observation, which of a ``Dict`` is flat."""
-        shape = flatten_space(self.observation_space).shape if isinstance(self.observation_space, Dict) else None
-        return shape or self.observation_space.shape or ()
+        return self._tensor_space.shape or ()
 
     @property
     def observation_dtype(self) -> torch.dtype:
         """Bytes stay bytes; anything else is kept in single precision."""
+        return torch.uint8 if self._tensor_space.dtype == np.uint8 else torch.float32
+
+    @property
+    def _tensor_space(self) -> Space[Any]:
         space = self.observation_space
-        parts = space.values() if isinstance(space, Dict) else [space]
-        return torch.uint8 if all(part.dtype == np.uint8 for part in parts) else torch.float32
+        return flatten_space(space) if isinstance(space, Dict) else space
 
     @property
     def action_shape(self) -> tuple[int, ...]:

@@ -8,9 +8,6 @@ from torch.distributions import Distribution
 
 from lit_a3c.errors import ConfigError
 
-DEFAULTS = {Discrete: "CategoricalHead", MultiBinary: "BernoulliHead", Box: "GaussianHead"}
-"""The head that a space gets if none is asked for; any other is for :class:`JointHead`."""
-
 
 class ActionHead(nn.Module):
     """Interface of a head."""
@@ -20,6 +17,18 @@ class ActionHead(nn.Module):
         raise NotImplementedError
 
 
+def fitting(space: Space) -> str:
+    """Name of the head that a space gets if none is asked for."""
+    match space:
+        case Discrete():
+            return "CategoricalHead"
+        case MultiBinary():
+            return "BernoulliHead"
+        case Box():
+            return "GaussianHead"
+    return "JointHead"
+
+
 def check_space(head: ActionHead, space: Space, *kinds: type[Space]) -> None:
     """Refuse a space.
 
@@ -27,8 +36,7 @@ def check_space(head: ActionHead, space: Space, *kinds: type[Space]) -> None:
         ConfigError: It is none of these kinds; with the head that fits.
     """
     if not isinstance(space, kinds):
-        fitting = next((name for kind, name in DEFAULTS.items() if isinstance(space, kind)), "JointHead")
         raise ConfigError(
             f"{type(head).__name__} needs {' or '.join(kind.__name__ for kind in kinds)} actions, and the environment "
-            f"has {space}. Use --model.head lit_a3c.{fitting}."
+            f"has {space}. Use --model.head lit_a3c.{fitting(space)}."
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
+from gymnasium.spaces import Box, Dict, MultiDiscrete, Space, Tuple
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from lit_a3c.distributions import Joint
 from lit_a3c.envs import components
-from lit_a3c.heads.base import ActionHead, check_space
+from lit_a3c.heads.base import ActionHead, check_space, fitting
 from lit_a3c.heads.box import GaussianHead
 from lit_a3c.heads.discrete import BernoulliHead, CategoricalHead
 
@@ -39,11 +39,5 @@ class JointHead(ActionHead):
 
 def default_head(num_features: int, space: Space) -> ActionHead:
     """By the kind of space: categorical, Bernoulli, Gaussian with a sigma for all states, or one head each."""
-    match space:
-        case Discrete():
-            return CategoricalHead(num_features, space)
-        case MultiBinary():
-            return BernoulliHead(num_features, space)
-        case Box():
-            return GaussianHead(num_features, space)
-    return JointHead(num_features, space)
+    heads = {head.__name__: head for head in (CategoricalHead, BernoulliHead, GaussianHead, JointHead)}
+    return heads[fitting(space)](num_features, space)

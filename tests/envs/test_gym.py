@@ -81,6 +81,16 @@ def test_box_actions_are_clipped_component_by_component() -> None:
     env.close()
 
 
+def test_a_bound_on_one_side_clips_on_that_side() -> None:
+    """5 arrives as 1, and -5 as it is."""
+    env = EnvConfig(toy("HalfBox")).make(1, seed=0, training=True)
+    state = env.torchrl.reset()
+    state["action"] = torch.tensor([[5.0, -5.0]])
+    step, _ = env.torchrl.step_and_maybe_reset(state)
+    assert step["next", "observation"].tolist() == [[1.0, -5.0]]
+    env.close()
+
+
 def test_discrete_actions_count_from_zero_here_and_from_start_there() -> None:
     """Index 0 is the environment's first action, whatever its number."""
     env = EnvConfig(toy("StartsAtOne")).make(3, seed=0, training=True)
