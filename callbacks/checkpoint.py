@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -30,6 +33,17 @@ class LastCheckpoint(ModelCheckpoint):
     def _should_save_on_exception(self, trainer: Trainer) -> bool:
         """Not before the first update: a refused resumption must not overwrite what it could not load."""
         return self._started and super()._should_save_on_exception(trainer)
+
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        """The one before stays as ``previous.ckpt``, for the day on which the disk damages the last."""
+        last = Path(filepath)
+        if last.is_file():
+            link = last.with_name(".previous.part")
+            with contextlib.suppress(OSError):  # a file system without links has no previous one
+                link.unlink(missing_ok=True)
+                link.hardlink_to(last)
+                link.replace(last.with_name("previous.ckpt"))
+        super()._save_checkpoint(trainer, filepath)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]

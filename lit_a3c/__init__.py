@@ -41,6 +41,7 @@ _HOMES = {
     "Rollout": "rollout",
     "RolloutData": "data",
     "RunLogger": "loggers",
+    "SafeCheckpointIO": "sealed",
     "SphericalGaussianHead": "heads",
     "SquashedGaussianHead": "heads",
     "StateDependentGaussianHead": "heads",
@@ -76,6 +77,7 @@ __all__ = [
     "Rollout",
     "RolloutData",
     "RunLogger",
+    "SafeCheckpointIO",
     "SphericalGaussianHead",
     "SquashedGaussianHead",
     "StateDependentGaussianHead",
@@ -108,6 +110,7 @@ if TYPE_CHECKING:
     from lit_a3c.policy import ActorCritic, Agent
     from lit_a3c.processes import WorkerError
     from lit_a3c.rollout import Rollout
+    from lit_a3c.sealed import SafeCheckpointIO
     from lit_a3c.strategies import Hogwild
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from lit_a3c.counter import Counter
 from lit_a3c.envs import EnvConfig, EnvSpec
 from lit_a3c.policy import ActorCritic, Agent
 from lit_a3c.rollout import Rollout
@@ -30,6 +32,10 @@ class CollectConfig:
         seed: Every worker's environments and action draws derive from it.
         log_prob: Whether rollouts carry the log-probabilities of their actions.
         first_worker: Number of the first worker, where several processes collect for themselves.
+        resumable: Whether the exact state of the environments will be asked for; in the mode ``serial`` only.
+        max_restarts: Workers that may be replaced before the failure of one ends the training.
+        worker_timeout: Seconds after which a worker that is to act and says nothing is taken for dead.
+        taken: Where steps are counted as they are taken; the mode's own by default.
     """
 
     env: EnvConfig
@@ -41,6 +47,10 @@ class CollectConfig:
     seed: int
     log_prob: bool = False
     first_worker: int = 0
+    resumable: bool = False
+    max_restarts: int = 0
+    worker_timeout: float = math.inf
+    taken: Counter | None = None
 
     @property
     def steps_per_rollout(self) -> int:
@@ -68,7 +78,10 @@ class Actor:
         self.weights = tensors_of(self.policy)
         self._agent = Agent(self.policy, config.envs_per_worker)
         self._log_prob = config.log_prob
-        self._env = config.env.make(config.envs_per_worker, seed=config.worker_seed(worker), training=True)
+        self._env = config.env.make(
+            config.envs_per_worker, seed=config.worker_seed(worker), training=True, record=config.resumable
+        )
+        self._env.torchrl.taken = config.taken
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # on transforms for recurrent policies
             self._collector = Collector(
@@ -110,6 +123,15 @@ class Actor:
             memory=memory,
             episodes=self._env.drain(),
         )
+
+    def state(self) -> dict[str, Any]:
+        """Environments and memories between two rollouts, as tensors and plain types."""
+        return {"env": self._env.state(), "memory": self._agent.memory}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._env.resume(state["env"], self._collector.reset)
+        self._agent.memory = state["memory"]
 
     def close(self) -> None:
         self._collector.shutdown()

@@ -18,14 +18,18 @@ from lightning.pytorch.strategies import StrategyRegistry
 
 from lit_a3c.callbacks.progress import StepProgressBar
 from lit_a3c.callbacks.scores import ScoreTable
+from lit_a3c.callbacks.stop import StopOnSignal
 from lit_a3c.callbacks.video import VideoRecorder
 from lit_a3c.checkpoints import read_checkpoint
 from lit_a3c.data import RolloutData
 from lit_a3c.errors import ConfigError, check_number, did_you_mean
+from lit_a3c.guard import NotFiniteError
 from lit_a3c.messages import explain
 from lit_a3c.module import A3C
 from lit_a3c.processes import WorkerError, default_workers
 from lit_a3c.recipes import with_files
+from lit_a3c.sealed import SafeCheckpointIO
+from lit_a3c.signals import INTERRUPTION
 from lit_a3c.strategies import Hogwild
 
 RECIPE_SECTIONS = ("seed_everything", "model", "data", "trainer")
@@ -58,13 +62,12 @@ def run(argv: list[str]) -> int:
         )
     except ParseError as error:
         raise ConfigError(explain(str(error), error.parser)) from error
-    except WorkerError as error:
-        print(f"lit-a3c: {error}", file=sys.stderr)
+    except (WorkerError, NotFiniteError) as error:
+        if INTERRUPTION.signum is None:  # else it is of the shutting down
+            print(f"lit-a3c: {error}", file=sys.stderr)
         return 1
-    except SystemExit as stop:
-        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit code 1
-            return 130
-        return stop.code if isinstance(stop.code, int) else 0
+    except (SystemExit, KeyboardInterrupt) as stop:  # Lightning turns the one into the other where it can
+        return stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 1
     return 0
 
 
@@ -180,13 +183,17 @@ class A3CCommandLine(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
         callbacks: list[Callback] = list(config.callbacks or [])
-        if self.subcommand != "fit":
+        if self.subcommand == "fit":
+            callbacks.insert(0, StopOnSignal())  # before those that film at the end
+        else:
             kwargs.setdefault("logger", False)
             callbacks.append(ScoreTable())
             if not any(isinstance(callback, VideoRecorder) for callback in callbacks):
                 callbacks.append(VideoRecorder())
         if config.enable_progress_bar is not False:
             callbacks.append(StepProgressBar())
+        if not config.plugins:
+            kwargs.setdefault("plugins", [SafeCheckpointIO()])
         return super().instantiate_trainer(callbacks=callbacks, **kwargs)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import replace
+import warnings
 from typing import Any, cast
 
 import torch
@@ -13,13 +11,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lit_a3c.actor import CollectConfig
-from lit_a3c.collect import MODES, Collection, collect
+from lit_a3c.collect import MODES
 from lit_a3c.envs import AtariOptions, EnvConfig
 from lit_a3c.errors import ConfigError, check_choice, check_number
 from lit_a3c.evaluate import Act, EpisodeLoader, Film
 from lit_a3c.processes import cores, default_workers
-from lit_a3c.rollout import Rollout
 from lit_a3c.strategies import Hogwild
+from lit_a3c.stream import RolloutStream
 
 
 class RolloutData(LightningDataModule):
@@ -37,6 +35,9 @@ class RolloutData(LightningDataModule):
         rollout_length: Steps that a worker takes with the same weights, the paper's ``t_max``.
         updates_per_rollout: Updates made of one rollout, each of its own share of the environments, and no more than
             there are environments. With as many, every update is of one environment's ``t_max`` steps, as the paper's.
+        max_restarts: Workers that may be replaced because they crashed or hung, before the next one ends the training.
+            One that fails before its first rollout always does.
+        worker_timeout: Seconds without a rollout after which a worker is taken for hung.
         eval_episodes: Episodes of each validation.
         test_episodes: Episodes of ``lit-a3c test``.
         predict_episodes: Episodes that ``lit-a3c predict`` films.
@@ -56,6 +57,8 @@ class RolloutData(LightningDataModule):
         envs_per_worker: int = 16,
         rollout_length: int = 5,
         updates_per_rollout: int = 1,
+        max_restarts: int = 10,
+        worker_timeout: float = 120.0,
         eval_episodes: int = 10,
         test_episodes: int = 100,
         predict_episodes: int = 1,
@@ -71,6 +74,8 @@ class RolloutData(LightningDataModule):
         check_number("data.envs_per_worker", envs_per_worker, low=1, high=4096, whole=True)
         check_number("data.rollout_length", rollout_length, low=1, high=100_000, whole=True)
         check_number("data.updates_per_rollout", updates_per_rollout, low=1, whole=True)
+        check_number("data.max_restarts", max_restarts, low=0, whole=True)
+        check_number("data.worker_timeout", worker_timeout, above=0)
         for name, value in (("eval", eval_episodes), ("test", test_episodes), ("predict", predict_episodes)):
             check_number(f"data.{name}_episodes", value, low=1, high=100_000, whole=True)
         self.env = EnvConfig(env_id, atari, env_kwargs or {})
@@ -81,8 +86,11 @@ class RolloutData(LightningDataModule):
         self.envs_per_worker = envs_per_worker
         self.rollout_length = rollout_length
         self.updates_per_rollout = min(updates_per_rollout, envs_per_worker)
+        self.max_restarts, self.worker_timeout = max_restarts, worker_timeout
         self.eval_episodes, self.test_episodes, self.predict_episodes = eval_episodes, test_episodes, predict_episodes
         self._open: list[RolloutStream | EpisodeLoader] = []
+        self._stream: RolloutStream | None = None
+        self._state: dict[str, Any] = {}
 
     def collect_config(self) -> CollectConfig:
         """What the workers do. A resumed run does not replay the start of the run that it continues."""
@@ -98,6 +106,10 @@ class RolloutData(LightningDataModule):
             seed=self._seed + cast(Any, trainer.lightning_module).steps,
             log_prob=bool(cast(Any, trainer.lightning_module).hparams["vtrace"]),
             first_worker=trainer.global_rank,
+            resumable=self.mode == "serial" and not hogwild,
+            max_restarts=self.max_restarts,
+            worker_timeout=self.worker_timeout,
+            taken=cast(Hogwild, trainer.strategy).taken if hogwild else None,
         )
 
     def train_dataloader(self) -> RolloutStream:
@@ -108,7 +120,12 @@ class RolloutData(LightningDataModule):
         torch.set_num_threads(1 if config.mode == "serial" else max(1, cores() - config.num_workers))
         if config.first_worker:
             torch.manual_seed(config.worker_seed(config.first_worker))  # its actions are draws of its own
-        return self._keep(RolloutStream(self._trainer, config, self.total_steps, self.updates_per_rollout))
+        stream = RolloutStream(self._trainer, config, self.total_steps, self.updates_per_rollout)
+        self._stream = stream
+        if self._state and not stream.resume(self._state):
+            warnings.warn("the checkpoint is of other environments or another mode: episodes begin anew.", stacklevel=2)
+        self._state = {}
+        return self._keep(stream)
 
     def val_dataloader(self) -> EpisodeLoader:
         """Whole episodes under the present policy."""
@@ -127,9 +144,17 @@ class RolloutData(LightningDataModule):
         """One episode under the present policy; it is played while its pictures are read."""
         return Film(self.env, self._agent, self._seed + seed)
 
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint: in the mode ``serial`` the exact state of environments and draws."""
+        return self._stream.state() if self._stream else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """From a checkpoint, before the workers start."""
+        self._state = state_dict
+
     def __getstate__(self) -> dict[str, Any]:
         """For another process, which has a trainer and environments of its own."""
-        return {**self.__dict__, "trainer": None, "_open": []}
+        return {**self.__dict__, "trainer": None, "_open": [], "_stream": None}
 
     def teardown(self, stage: str) -> None:
         self._close()
@@ -173,45 +198,3 @@ class RolloutData(LightningDataModule):
     def _seed(self) -> int:
         """From ``seed_everything``."""
         return torch.initial_seed() % 2**30
-
-
-class RolloutStream:
-    """The train loader: pushes the newest weights, then yields the next rollout, in as many parts as asked for.
-
-    It does not end by itself: the module stops the training when the budget is used up, by whichever process. It has
-    a length, because Lightning would fetch one rollout ahead of a loader without: a hidden update of lag.
-
-    Args:
-        trainer: Whose module acts and counts steps.
-        config: What to collect.
-        total_steps: Steps after which the training ends.
-        parts: Updates made of one rollout.
-    """
-
-    def __init__(self, trainer: Trainer, config: CollectConfig, total_steps: int, parts: int = 1) -> None:
-        self._trainer, self._total_steps, self._parts = trainer, total_steps, parts
-        self._steps_per_rollout = config.steps_per_rollout
-        self._collection: Collection | None = collect(config, cast(Any, trainer.lightning_module).policy)
-
-    def __len__(self) -> int:
-        """Updates of the present epoch: those made before a resumption, and those to come."""
-        module = cast(Any, self._trainer.lightning_module)
-        done = self._trainer.fit_loop.epoch_loop.batch_progress.current.completed
-        rollouts = math.ceil((self._total_steps - module.steps) / self._steps_per_rollout)
-        return done + self._parts * max(0, rollouts)
-
-    def __iter__(self) -> Iterator[Rollout]:
-        while True:
-            assert self._collection is not None, "the stream was closed"
-            self._collection.push()
-            rollout = self._collection.next()
-            # A collection counts pushes, and there are several updates between two of them.
-            version, learner_version = rollout.version * self._parts, rollout.learner_version * self._parts
-            for i, part in enumerate(rollout.split(self._parts)):
-                yield replace(part, version=version, learner_version=learner_version + i)
-
-    def close(self) -> None:
-        """End the workers."""
-        if self._collection is not None:
-            self._collection.close()
-            self._collection = None

@@ -6,6 +6,7 @@ import sys
 
 from lit_a3c import __version__
 from lit_a3c.errors import ConfigError, did_you_mean
+from lit_a3c.signals import INTERRUPTION
 
 COMMANDS = {
     "fit": "train an agent",
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         argv: Arguments without the program's name; ``sys.argv`` by default.
 
     Returns:
-        Exit code: 0, 1 for a run that failed, 2 for a request that cannot work, 130 after Ctrl-C.
+        Exit code: 0, 1 for a run that failed, 2 for a request that cannot work, 130 after Ctrl-C, 143 after SIGTERM.
     """
     argv = sys.argv[1:] if argv is None else argv
     if argv in (["--version"], ["-V"]):
@@ -58,14 +59,14 @@ def main(argv: list[str] | None = None) -> int:
             from lit_a3c.processes import warm_up
 
             warm_up()
-        from lit_a3c.cli import run
+        with INTERRUPTION.handled():
+            from lit_a3c.cli import run
 
-        return run(argv)
+            code = run(argv)
+            return INTERRUPTION.exit_code or code
     except ConfigError as error:
         print(f"lit-a3c: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 130
 
 
 if __name__ == "__main__":

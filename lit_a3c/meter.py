@@ -16,45 +16,6 @@ from lit_a3c.rollout import Rollout
 EPISODE_WINDOW = 100
 
 
-class Counter:
-    """A count that several processes add to without a lock and without loss: each has a slot of its own.
-
-    Args:
-        slots: Number of processes.
-    """
-
-    def __init__(self, slots: int = 1) -> None:
-        self._slots = torch.zeros(slots, dtype=torch.int64)
-        self._own = 0
-
-    @property
-    def total(self) -> int:
-        """What all have counted so far."""
-        return int(self._slots.sum())
-
-    @total.setter
-    def total(self, value: int) -> None:
-        self._slots.zero_()
-        self._slots[0] = value
-
-    def add(self, number: int) -> None:
-        """Count on."""
-        self._slots[self._own] += number
-
-    def shared(self, slots: int) -> Counter:
-        """A counter in shared memory that goes on from this one."""
-        counter = Counter(slots)
-        counter._slots.share_memory_()
-        counter.total = self.total
-        return counter
-
-    def of(self, slot: int) -> Counter:
-        """The same counter as the process of this number adds to it."""
-        counter = Counter()
-        counter._slots, counter._own = self._slots, slot
-        return counter
-
-
 @dataclass
 class Tally:
     """What happened in a number of updates, to be sent between processes.
@@ -85,6 +46,7 @@ class TrainingMeter:
         """Updates since the last report."""
         self._sums: dict[str, Tensor] = {}
         self._lag = 0
+        self._in_flight = 0
         self._new: deque[Episode] = deque(maxlen=EPISODE_WINDOW)
         self._since = (0, time.monotonic())
 
@@ -98,6 +60,7 @@ class TrainingMeter:
         self.recent.extend(rollout.episodes)
         self._new.extend(rollout.episodes)
         self._lag += rollout.policy_lag
+        self._in_flight = rollout.in_flight
         self.updates += 1
 
     def start(self, steps: int) -> None:
@@ -135,6 +98,7 @@ class TrainingMeter:
         now, (steps_before, before) = time.monotonic(), self._since
         tally = self.take()
         report = {name: total / tally.updates for name, total in tally.sums.items()}
+        report["steps_in_flight"] = float(self._in_flight)
         report["policy_lag"] = tally.lag / tally.updates
         report["steps_per_second"] = (steps - steps_before) / (now - before)
         self.start(steps)

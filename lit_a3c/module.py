@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,15 +14,18 @@ from torch.optim import Optimizer
 from lit_a3c import losses
 from lit_a3c.bodies import default_body
 from lit_a3c.checkpoints import check_fits, is_plain
+from lit_a3c.counter import Counter
 from lit_a3c.envs import EnvSpec, Episode
 from lit_a3c.errors import ConfigError, check_choice, check_number
 from lit_a3c.evaluate import Film, summarize
+from lit_a3c.guard import check_gradients, check_losses
 from lit_a3c.heads import default_head
-from lit_a3c.meter import Counter, TrainingMeter
+from lit_a3c.meter import TrainingMeter
 from lit_a3c.optim import RMSprop, parameters_of
 from lit_a3c.policy import ActorCritic, Agent, BodyFactory, HeadFactory, MemoryFactory
 from lit_a3c.returns import ReturnScale, explained_variance, lambda_returns, vtrace
 from lit_a3c.rollout import Rollout
+from lit_a3c.sealed import read_bytes, unseal
 
 OptimizerFactory = Callable[[Iterable], Optimizer]
 
@@ -89,9 +92,13 @@ class A3C(LightningModule):
         self.policy = ActorCritic(spec, body, head, memory, share_body)
         self.return_scale = ReturnScale() if normalize_returns else None
         self.step_counter = Counter()
+        self.discarded = 0
+        """Steps that were taken but lost with the workers that took them."""
         self.episodes: list[Episode] = []
         """Episodes of the present or last evaluation."""
         self.meter = TrainingMeter()
+        self._begun_at = time.monotonic()
+        self._seconds_before = 0.0
         self._restored_optimizer: str | None = None
         self._optimizer_options: list[dict[str, Any]] = []
 
@@ -99,6 +106,11 @@ class A3C(LightningModule):
     def steps(self) -> int:
         """Steps learned from so far, by all processes."""
         return self.step_counter.total
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, evaluations included, over all parts of a resumed run."""
+        return self._seconds_before + time.monotonic() - self._begun_at
 
     @property
     def finished(self) -> bool:
@@ -137,6 +149,7 @@ class A3C(LightningModule):
         value_loss = reduce(losses.value_loss(v_t, returns))
         entropy = distribution.entropy()
         entropy_loss = reduce(losses.entropy_loss(entropy))
+        check_losses({"policy loss": policy_loss, "value loss": value_loss, "entropy": entropy_loss})
         loss = policy_loss + self.hparams["value_coef"] * value_loss + self.entropy_coef * entropy_loss
 
         self.meter.add("policy_loss", policy_loss)
@@ -144,6 +157,7 @@ class A3C(LightningModule):
         self.meter.add("entropy", entropy.mean())
         self.meter.add("explained_variance", explained_variance(v_t.detach(), returns))
         self.meter.count(rollout)
+        self.discarded += rollout.discarded
         self.step_counter.add(rollout.num_steps)
         return loss
 
@@ -201,14 +215,14 @@ class A3C(LightningModule):
     ) -> None:
         """Clip as the trainer's flags say; the norm from before is logged."""
         parameters = [p for p in parameters_of(optimizer) if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if self.trainer.precision != "16-mixed":  # whose scaler looks for infinities itself, and skips the update
+            check_gradients(norm, ((name, p.grad) for name, p in self.policy.named_parameters()))
+        self.meter.add("grad_norm", norm)
         if gradient_clip_algorithm == "value":
-            self.meter.add(
-                "grad_norm", torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-            )
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
-        else:
-            norm = torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val or math.inf)
-            self.meter.add("grad_norm", norm)
+        elif gradient_clip_val:
+            torch.nn.utils.clip_grads_with_norm_(parameters, gradient_clip_val, norm)
 
     # Records
 
@@ -219,10 +233,14 @@ class A3C(LightningModule):
             group.update(options, lr=options["initial_lr"] * self._remaining(0))
         schedule.base_lrs = [options["initial_lr"] for options in self._optimizer_options]
         self.meter.start(self.steps)
+        self._begun_at = time.monotonic()
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
         if 0 < self.trainer.log_every_n_steps <= self.meter.updates:  # type: ignore[attr-defined]
-            report = self.meter.report(self.steps) | {"learning_rate": self.trainer.optimizers[0].param_groups[0]["lr"]}
+            report = self.meter.report(self.steps) | {
+                "learning_rate": self.trainer.optimizers[0].param_groups[0]["lr"],
+                "steps_discarded": float(self.discarded),
+            }
             self._publish({f"train/{name}": value for name, value in report.items()})
         if self.finished:
             self.trainer.should_stop = True
@@ -230,15 +248,15 @@ class A3C(LightningModule):
     def _publish(self, metrics: dict[str, float]) -> None:
         """To callbacks by Lightning's way, to the loggers with steps as the axis."""
         self.log_dict(metrics, logger=False, batch_size=1)
-        frames = {"frames": float(self.steps * self.spec.frame_skip)}
+        axes = {"frames": float(self.steps * self.spec.frame_skip), "seconds": self.seconds}
         for logger in self.loggers:
-            logger.log_metrics(metrics | frames, step=self.steps)
+            logger.log_metrics(metrics | axes, step=self.steps)
 
     # Evaluation
 
     def agent(self, num_envs: int) -> Agent:
         """The policy under evaluation in so many environments."""
-        return Agent(self.policy, num_envs, self.hparams["deterministic_eval"])
+        return Agent(self.policy, num_envs, self.hparams["deterministic_eval"], own_draws=True)
 
     def on_validation_epoch_start(self) -> None:
         self.episodes = []
@@ -265,6 +283,8 @@ class A3C(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["spec"] = self.spec.to_plain()
         checkpoint["steps"] = self.steps
+        checkpoint["discarded"] = self.discarded
+        checkpoint["seconds"] = self.seconds
         checkpoint["optimizer"] = type(self.trainer.optimizers[0]).__name__ if self._trainer else None
         checkpoint["recent"] = [list(episode) for episode in self.meter.recent]
         hparams = checkpoint.get("hyper_parameters", {})
@@ -282,6 +302,8 @@ class A3C(LightningModule):
         """
         check_fits(checkpoint, self.spec, self.state_dict())
         self.step_counter.total = checkpoint["steps"]
+        self.discarded = checkpoint.get("discarded", 0)
+        self._seconds_before = checkpoint.get("seconds", 0.0)
         self._restored_optimizer = checkpoint["optimizer"]
         self.meter.recent.extend(Episode(*episode) for episode in checkpoint["recent"])
 
@@ -290,6 +312,5 @@ class A3C(LightningModule):
         """Like Lightning's; the spaces come from the checkpoint, and nothing but tensors and plain types is loaded."""
         kwargs.setdefault("weights_only", True)
         if "spec" not in kwargs:
-            checkpoint = torch.load(checkpoint_path, map_location="cpu", weights_only=kwargs["weights_only"])
-            kwargs["spec"] = EnvSpec.from_plain(checkpoint["spec"])
+            kwargs["spec"] = EnvSpec.from_plain(unseal(read_bytes(str(checkpoint_path)))["spec"])
         return super().load_from_checkpoint(checkpoint_path, **kwargs)

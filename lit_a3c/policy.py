@@ -160,14 +160,18 @@ class Agent:
         policy: The policy.
         num_envs: ``E``.
         deterministic: Take the most likely actions instead of drawn ones.
+        own_draws: Draw from a stream of its own, so that an evaluation changes nothing in the training around it.
 
     Attributes:
         memory: State of the memories before the next step, ``[E, memory_size]``.
     """
 
-    def __init__(self, policy: ActorCritic, num_envs: int, deterministic: bool = False) -> None:
+    def __init__(
+        self, policy: ActorCritic, num_envs: int, deterministic: bool = False, own_draws: bool = False
+    ) -> None:
         self._policy, self._deterministic = policy, deterministic
         self._device = policy.value.weight.device
+        self._random_state = torch.get_rng_state() if own_draws else None
         self.memory = torch.zeros(num_envs, policy.memory_size, device=self._device)
 
     def begin(self, begun: Tensor) -> None:
@@ -184,4 +188,13 @@ class Agent:
         """Actions ``[E, *action]`` on the CPU for ``[E, *observation]``, some of which begin an episode."""
         self.begin(begun)
         distribution = self.distribution(observation)
-        return (distribution.mode if self._deterministic else distribution.sample()).cpu()
+        return (distribution.mode if self._deterministic else self._draw(distribution)).cpu()
+
+    def _draw(self, distribution: Distribution) -> Tensor:
+        if self._random_state is None:
+            return distribution.sample()
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._random_state)
+            action = distribution.sample()
+            self._random_state = torch.get_rng_state()
+        return action

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import multiprocessing as mp
 import os
 import signal
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
+
+log = logging.getLogger(__name__)
 
 
 class WorkerError(RuntimeError):
@@ -28,6 +33,29 @@ class _Failed(NamedTuple):
     traceback: str
 
 
+class Restarts:
+    """How often workers may be replaced.
+
+    Args:
+        limit: Replacements before the failure of a worker ends the training.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.made = 0
+
+    def make(self, error: WorkerError) -> None:
+        """Count one more, and say why.
+
+        Raises:
+            WorkerError: The one given; there have been enough.
+        """
+        if self.made >= self._limit:
+            raise error
+        self.made += 1
+        log.warning("lit-a3c: %s\nlit-a3c: it is replaced (%d of at most %d times)", error, self.made, self._limit)
+
+
 @dataclass
 class Worker:
     """A worker process as its owner sees it. It ends when the connection closes, however that comes about.
@@ -36,11 +64,13 @@ class Worker:
         number: The worker's number.
         process: The process.
         connection: The owner's end of a pipe to it.
+        lifeline: The owner's end of a pipe whose closing ends the process wherever it is.
     """
 
     number: int
     process: Any
     connection: Connection
+    lifeline: Connection
 
     def receive(self) -> Any:
         """The next message, waited for.
@@ -61,7 +91,7 @@ class Worker:
 
 
 def start_worker(number: int, work: Callable[..., None], *args: Any) -> Worker:
-    """Start a process that runs ``work(connection, *args)`` on one thread, deaf to Ctrl-C.
+    """Start a process that runs ``work(connection, *args)`` on one thread, deaf to signals of the whole group.
 
     Args:
         number: The worker's number.
@@ -69,10 +99,14 @@ def start_worker(number: int, work: Callable[..., None], *args: Any) -> Worker:
         args: Further arguments, pickled; shared memory stays shared.
     """
     ours, theirs = context().Pipe()
-    process = context().Process(target=_live, args=(theirs, work, *args), name=f"lit-a3c worker {number}", daemon=True)
+    watched, lifeline = context().Pipe(duplex=False)
+    process = context().Process(
+        target=_live, args=(theirs, watched, work, *args), name=f"lit-a3c worker {number}", daemon=True
+    )
     process.start()
     theirs.close()
-    return Worker(number, process, ours)
+    watched.close()
+    return Worker(number, process, ours, lifeline)
 
 
 def end_workers(workers: Iterable[Worker]) -> None:
@@ -80,24 +114,47 @@ def end_workers(workers: Iterable[Worker]) -> None:
     workers = list(workers)
     for worker in workers:
         worker.connection.close()  # who waits for a message sees this and returns
+    deadline = time.monotonic() + 1
     for worker in workers:
-        worker.process.join(timeout=1)
-        if worker.process.is_alive():
-            worker.process.kill()
-            worker.process.join()
+        worker.process.join(timeout=max(0.0, deadline - time.monotonic()))
+        kill_worker(worker)
 
 
-def _live(connection: Connection, work: Callable[..., None], *args: Any) -> None:
+def kill_worker(worker: Worker) -> None:
+    """End a process whatever it does, stopped ones included."""
+    if worker.process.is_alive():
+        worker.process.kill()
+        worker.process.join()
+    worker.connection.close()
+    worker.lifeline.close()
+
+
+def _live(connection: Connection, lifeline: Connection, work: Callable[..., None], *args: Any) -> None:
     """A worker's life."""
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the learner decides
+    threading.Thread(target=_follow, args=(lifeline,), daemon=True).start()
+    _be_deaf()
     torch.set_num_threads(1)
     try:
         work(connection, *args)
     except Exception as error:
         with contextlib.suppress(OSError):
             connection.send(_Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))
+
+
+def _follow(lifeline: Connection) -> None:
+    """End with the owner, in the middle of a step that takes minutes as well."""
+    with contextlib.suppress(EOFError, OSError):
+        lifeline.recv()
+    os._exit(1)
+
+
+def _be_deaf() -> dict[int, Any]:
+    """Ignore what reaches the whole group and is for the learner to decide upon; returns the handlers before."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+    signums = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    return {signum: signal.signal(signum, signal.SIG_IGN) for signum in signums}
 
 
 def cores() -> int:
@@ -126,13 +183,15 @@ def context() -> Any:
 def warm_up() -> None:
     """Let the fork server begin with its imports while this process goes on with its own.
 
-    It is born deaf to Ctrl-C, which reaches the whole group and would end its imports with a traceback.
+    It is born deaf to signals that reach the whole group: they would end its imports with a traceback, and later
+    the restarts of workers.
     """
     if context().get_start_method() == "forkserver":
         from multiprocessing.forkserver import ensure_running
 
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        before = _be_deaf()
         try:
             ensure_running()
         finally:
-            signal.signal(signal.SIGINT, before)
+            for signum, handler in before.items():
+                signal.signal(signum, handler)

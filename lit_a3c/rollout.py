@@ -30,6 +30,8 @@ class Rollout:
         version: Number of the weights that acted.
         learner_version: Number of the learner's weights when it got this rollout.
         episodes: Episodes that finished in this rollout, with raw returns.
+        in_flight: Steps taken but not yet learned from when it was handed out, its own included.
+        discarded: Steps that were lost with workers since the rollout before.
     """
 
     observation: Tensor
@@ -43,6 +45,8 @@ class Rollout:
     version: int = 0
     learner_version: int = 0
     episodes: list[Episode] = field(default_factory=list)
+    in_flight: int = 0
+    discarded: int = 0
 
     @property
     def num_steps(self) -> int:
@@ -78,8 +82,9 @@ class Rollout:
         if len(rollouts) == 1:
             return rollouts[0]
         names = rollouts[0].tensors()
+        joined: dict[str, Any] = {name: torch.cat([r.tensors()[name] for r in rollouts], dim=1) for name in names}
         return Rollout(
-            **{name: torch.cat([r.tensors()[name] for r in rollouts], dim=1) for name in names},
+            **joined,
             version=min(r.version for r in rollouts),
             learner_version=rollouts[0].learner_version,
             episodes=[episode for r in rollouts for episode in r.episodes],

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lit_a3c.counter import Counter
 from lit_a3c.errors import ConfigError
-from lit_a3c.meter import Counter
 from lit_a3c.optim import parameters_of
 
 
@@ -25,6 +25,7 @@ class Shared:
         statistics: The optimizer's state of each parameter.
         steps: Steps learned from.
         updates: Updates applied.
+        taken: Steps taken.
     """
 
     parameters: list[Tensor]
@@ -32,16 +33,18 @@ class Shared:
     statistics: list[dict[str, Any]]
     steps: Counter
     updates: Counter
+    taken: Counter
 
     @classmethod
-    def of(cls, module: Any, optimizer: Optimizer, processes: int) -> Shared:
-        """Of a module and its optimizer as they stand."""
+    def of(cls, module: Any, optimizer: Optimizer, processes: int, taken: Counter) -> Shared:
+        """Of a module and its optimizer as they stand; steps are counted in ``taken`` already."""
         return cls(
             parameters=[_share(p) for p in parameters_of(optimizer)],
             buffers=[buffer.share_memory_() for buffer in module.buffers()],  # in place: the collectors know them
             statistics=[{name: _share(value) for name, value in s.items()} for s in statistics_of(optimizer)],
             steps=module.step_counter.shared(processes),
             updates=Counter().shared(processes),
+            taken=taken,
         )
 
 

@@ -13,7 +13,9 @@ after any end, ``kill -9`` included.
 from __future__ import annotations
 
 import logging
+import math
 import select
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,10 +30,11 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lit_a3c.counter import Counter
 from lit_a3c.errors import ConfigError
-from lit_a3c.meter import Counter, Tally
+from lit_a3c.meter import Tally
 from lit_a3c.optim import parameters_of
-from lit_a3c.processes import Worker, end_workers, start_worker
+from lit_a3c.processes import Restarts, Worker, WorkerError, end_workers, kill_worker, start_worker
 from lit_a3c.rollout import Rollout
 from lit_a3c.shared import Shared
 
@@ -50,7 +53,12 @@ class Hogwild(SingleDeviceStrategy):
         self._shared: Shared | None = None
         self._local: list[Tensor] = []
         self._updates = Counter()
+        self._taken: Counter | None = None
         self._workers: list[Worker] = []
+        self._start: Callable[[int], Worker] | None = None
+        self._heard: dict[int, tuple[int, float]] = {}  # of each rank, its updates when they last grew, and when
+        self._restarts, self._timeout = Restarts(0), math.inf
+        self._lost: dict[int, int] = {}  # steps of each rank that were lost so far
         self._home: Connection | None = None
         self._report_every = 1
 
@@ -74,11 +82,23 @@ class Hogwild(SingleDeviceStrategy):
         """Share what a resumed or fresh training starts from, and start the other workers."""
         module, optimizer = cast(Any, self.lightning_module), self.optimizers[0]
         if self._shared is None:
-            self._shared = Shared.of(module, optimizer, self.num_processes)
+            self._shared = Shared.of(module, optimizer, self.num_processes, self._all_taken())
             # The user counts updates, whoever makes them.
             module.trainer.val_check_batch = max(1, module.trainer.val_check_batch // self.num_processes)
             self._start_others()
         self._adopt(self._shared, module, optimizer)
+
+    @property
+    def taken(self) -> Counter:
+        """Where this process counts its steps as they are taken."""
+        return self._all_taken().of(self.global_rank)
+
+    def _all_taken(self) -> Counter:
+        if self._shared is not None:
+            return self._shared.taken
+        if self._taken is None:  # the first to ask is the collector, which is there before anything is shared
+            self._taken = Counter().shared(self.num_processes)
+        return self._taken
 
     def join(self, shared: Shared, rank: int, home: Connection, report_every: int) -> None:
         """Become one of the other workers.
@@ -101,9 +121,17 @@ class Hogwild(SingleDeviceStrategy):
         payload = cloudpickle.dumps((self.lightning_module, self.optimizers[0], trainer.datamodule))
         options = {name: getattr(trainer, name) for name in MEMBER_OPTIONS} | {"precision": trainer.precision}
         report_every = max(1, trainer.log_every_n_steps // self.num_processes)
-        for rank in range(1, self.num_processes):
+        self._restarts = Restarts(trainer.datamodule.max_restarts)
+        self._timeout = trainer.datamodule.worker_timeout
+
+        def start(rank: int) -> Worker:
+            # A replacement does not play again what the one before it has played: its seeds count on from the steps.
             args = (payload, options, self._shared, rank, report_every, torch.initial_seed())
-            self._workers.append(start_worker(rank, _work, *args))
+            self._heard[rank] = (cast(Shared, self._shared).updates.count(rank), time.monotonic())
+            return start_worker(rank, _work, *args)
+
+        self._start = start
+        self._workers = [start(rank) for rank in range(1, self.num_processes)]
 
     def _adopt(self, shared: Shared, module: Any, optimizer: Optimizer) -> None:
         """Let the module and the optimizer of this process stand on what is shared."""
@@ -176,26 +204,67 @@ class Hogwild(SingleDeviceStrategy):
         self.check()
         if module.finished:  # the checkpoint to come shall hold everybody's last update
             while self._workers:
-                self._listen(timeout=None)
+                self._listen(timeout=1)
 
     def check(self) -> None:
         """Take in what the other workers report.
 
         Raises:
-            WorkerError: One of them has failed.
+            WorkerError: One of them has failed, and no more may be replaced.
         """
         if self._workers:
             self._listen(timeout=0)
 
-    def _listen(self, timeout: float | None) -> None:
+    def _listen(self, timeout: float) -> None:
         ready = wait([worker.connection for worker in self._workers], timeout)
-        for worker in [worker for worker in self._workers if worker.connection in ready]:
-            message = worker.receive()
-            if isinstance(message, Tally):
-                cast(Any, self.lightning_module).meter.merge(message)
-            else:  # it has finished
-                end_workers([worker])
-                self._workers.remove(worker)
+        for worker in list(self._workers):
+            try:
+                if worker.connection in ready:
+                    self._take_in(worker, worker.receive())
+                else:
+                    self._check_pulse(worker)
+            except WorkerError as error:
+                self._replace(worker, error)
+
+    def _take_in(self, worker: Worker, message: Tally | None) -> None:
+        if message is None:  # it has finished
+            end_workers([worker])
+            self._workers.remove(worker)
+        else:
+            cast(Any, self.lightning_module).meter.merge(message)
+
+    def _check_pulse(self, worker: Worker) -> None:
+        """Its updates are a worker's pulse.
+
+        Raises:
+            WorkerError: It has made none for long.
+        """
+        updates, now = self._updates.count(worker.number), time.monotonic()
+        before, since = self._heard[worker.number]
+        if updates != before:
+            self._heard[worker.number] = (updates, now)
+        elif now - since >= self._timeout:
+            raise WorkerError(f"worker {worker.number} was silent for {self._timeout:g} seconds")
+
+    def _replace(self, worker: Worker, error: WorkerError) -> None:
+        """Start another of the same rank. What this one had not learned from is lost, and counted.
+
+        Raises:
+            WorkerError: This one never got as far as its first update, or too many have been replaced.
+        """
+        module, rank = cast(Any, self.lightning_module), worker.number
+        if not self._updates.count(rank):
+            raise error
+        kill_worker(worker)
+        self._workers.remove(worker)
+        if module.finished:
+            return
+        self._restarts.make(error)
+        lost = self._all_taken().count(rank) - module.step_counter.count(rank)
+        module.discarded += lost - self._lost.get(rank, 0)
+        self._lost[rank] = lost
+        assert self._start is not None
+        self._workers.append(self._start(rank))
 
     # Evaluation, checkpoints, the end
 

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import NamedTuple
 
@@ -23,10 +25,14 @@ import torch
 from torch import Tensor, nn
 
 from lit_a3c.actor import Actor, CollectConfig, tensors_of
+from lit_a3c.counter import Counter
 from lit_a3c.envs import Episode
 from lit_a3c.policy import ActorCritic
-from lit_a3c.processes import Worker, end_workers, start_worker
+from lit_a3c.processes import Restarts, Worker, WorkerError, end_workers, kill_worker, start_worker
 from lit_a3c.rollout import Rollout
+
+SEED_STRIDE = 1_000_003
+"""Between the seeds of a worker and of its replacement."""
 
 
 class SharedWeights:
@@ -77,10 +83,23 @@ class _Done(NamedTuple):
 
 @dataclass
 class _Lender:
-    """A worker and its slots."""
+    """A worker as the pool sees it.
+
+    Attributes:
+        worker: The worker.
+        slots: Its slots.
+        taken_before: Steps that were taken under its number before it started.
+        owed: Slots that it is to fill.
+        heard: When it last said something, or was given something to do.
+        delivered: Steps that it has handed over.
+    """
 
     worker: Worker
     slots: list[Rollout]
+    taken_before: int
+    owed: set[int] = field(default_factory=set)
+    heard: float = field(default_factory=time.monotonic)
+    delivered: int = 0
 
 
 class WorkerPool:
@@ -88,6 +107,7 @@ class WorkerPool:
 
     A slot is free, being filled, ready, or in the learner's hands. Workers have two in ``async`` mode, so that
     one is filled while the other is learned from, and one in ``sync`` mode, so that they wait for the new weights.
+    A worker that ends or says nothing for long is replaced; what it had not handed over is lost, and counted.
 
     Args:
         config: What to collect.
@@ -95,19 +115,31 @@ class WorkerPool:
     """
 
     def __init__(self, config: CollectConfig, policy: ActorCritic) -> None:
+        self._config, self._portable = config, copy.deepcopy(policy).cpu()
         self._take = 1 if config.mode == "async" else config.num_workers
+        self._num_slots = 2 if config.mode == "async" else 1
         self._weights = SharedWeights(policy)
         self._learner = tensors_of(policy)
-        self._ready: deque[tuple[_Lender, _Done]] = deque()
-        portable = copy.deepcopy(policy).cpu()
-        num_slots = 2 if config.mode == "async" else 1
-        self._lenders = [self._start(config, portable, number, num_slots) for number in range(config.num_workers)]
+        self._taken = Counter().shared(config.num_workers)
+        self._restarts = Restarts(config.max_restarts)
+        self._ready: deque[tuple[int, int, Rollout]] = deque()  # number of the worker, of the slot, what is in it
+        self._lenders = [self._start(number) for number in range(config.num_workers)]
         # Slots in the learner's hands. At first all of them, so that no worker acts before the first push.
-        self._lent = [(lender, slot) for slot in range(num_slots) for lender in self._lenders]
+        self._lent = [(number, slot) for slot in range(self._num_slots) for number in range(config.num_workers)]
+        self._returned = math.inf
+        self.discarded = 0
 
-    def _start(self, config: CollectConfig, policy: ActorCritic, number: int, num_slots: int) -> _Lender:
-        slots = [_empty_slot(config, policy.memory_size) for _ in range(num_slots)]
-        return _Lender(start_worker(number, _work, config, policy, self._weights, slots, number), slots)
+    def _start(self, number: int) -> _Lender:
+        taken = self._taken.of(number)
+        # A replacement does not play again what the one before it has played.
+        config = replace(self._config, taken=taken, seed=self._config.seed + SEED_STRIDE * self._restarts.made)
+        slots = [_empty_slot(config, self._portable.memory_size) for _ in range(self._num_slots)]
+        worker = start_worker(number, _work, config, self._portable, self._weights, slots, number)
+        return _Lender(worker, slots, taken_before=taken.count(number))
+
+    @property
+    def taken(self) -> int:
+        return self._taken.total
 
     def push(self) -> None:
         self._weights.push(self._learner)
@@ -116,33 +148,68 @@ class WorkerPool:
         """The next rollout, or all workers' next ones side by side in ``sync`` mode.
 
         Raises:
-            WorkerError: A worker has ended.
+            WorkerError: A worker has ended, and no more may be replaced.
         """
-        for lender, slot in self._lent:
-            with contextlib.suppress(OSError):  # it has ended; _receive finds its last word and reports that
-                lender.worker.connection.send(slot)
+        self._excuse(time.monotonic() - self._returned)
+        for number, slot in self._lent:
+            self._lend(self._lenders[number], slot)
         while len(self._ready) < self._take:
             self._receive()
-        taken = [self._ready.popleft() for _ in range(self._take)]
-        self._lent = [(lender, done.slot) for lender, done in taken]
-        learner_version = self._weights.version
-        rollouts = [
-            replace(
-                lender.slots[done.slot],
-                version=done.version,
-                learner_version=learner_version,
-                episodes=done.episodes,
-            )
-            for lender, done in sorted(taken, key=lambda item: item[0].worker.number)
-        ]
-        return Rollout.cat(rollouts)
+        taken = sorted((self._ready.popleft() for _ in range(self._take)), key=lambda item: item[0])
+        self._lent = [(number, slot) for number, slot, _ in taken]
+        self._returned = time.monotonic()
+        return replace(Rollout.cat([rollout for *_, rollout in taken]), learner_version=self._weights.version)
+
+    def _excuse(self, pause: float) -> None:
+        """A worker's silence does not count while the learner does not listen, in an evaluation say."""
+        if pause > 1:
+            for lender in self._lenders:
+                lender.heard += pause
+
+    @staticmethod
+    def _lend(lender: _Lender, slot: int) -> None:
+        if not lender.owed:
+            lender.heard = time.monotonic()
+        lender.owed.add(slot)
+        with contextlib.suppress(OSError):  # it has ended; _receive finds its last word and reports that
+            lender.worker.connection.send(slot)
 
     def _receive(self) -> None:
         """Wait for messages, and take one of every worker that has any: first come, first served."""
-        ready = set(wait([lender.worker.connection for lender in self._lenders]))
-        for lender in self._lenders:
-            if lender.worker.connection in ready:
-                self._ready.append((lender, lender.worker.receive()))
+        limits = [lender.heard + self._config.worker_timeout for lender in self._lenders if lender.owed]
+        patience = max(0.0, min(limits, default=math.inf) - time.monotonic())
+        connections = [lender.worker.connection for lender in self._lenders]
+        ready = set(wait(connections, None if patience == math.inf else patience))
+        for number, lender in enumerate(self._lenders):
+            try:
+                if lender.worker.connection in ready:
+                    self._take_in(number, lender, lender.worker.receive())
+                elif lender.owed and time.monotonic() >= lender.heard + self._config.worker_timeout:
+                    raise WorkerError(f"worker {number} was silent for {self._config.worker_timeout:g} seconds")
+            except WorkerError as error:
+                self._replace(number, lender, error)
+
+    def _take_in(self, number: int, lender: _Lender, done: _Done) -> None:
+        lender.owed.discard(done.slot)
+        lender.heard = time.monotonic()
+        rollout = replace(lender.slots[done.slot], version=done.version, episodes=done.episodes)
+        lender.delivered += rollout.num_steps
+        self._ready.append((number, done.slot, rollout))
+
+    def _replace(self, number: int, lender: _Lender, error: WorkerError) -> None:
+        """Let another worker fill the slots that this one owes.
+
+        Raises:
+            WorkerError: This one never got as far as its first rollout, or too many have been replaced.
+        """
+        if not lender.delivered and not self._restarts.made:
+            raise error
+        kill_worker(lender.worker)
+        self.discarded += self._taken.count(number) - lender.taken_before - lender.delivered
+        self._restarts.make(error)
+        self._lenders[number] = self._start(number)
+        for slot in sorted(lender.owed):
+            self._lend(self._lenders[number], slot)
 
     def close(self) -> None:
         end_workers(lender.worker for lender in self._lenders)

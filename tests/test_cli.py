@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import yaml
 from lightning.pytorch import Trainer, seed_everything
 
 from lit_a3c import A3C, MLPBody, RolloutData
+from lit_a3c.main import main
 from lit_a3c.recipes import shipped_recipes
 from tests.commands import RUN, Lightning, alive, column, launch, read, rows, shared_memory, started, wait_for
 
@@ -61,8 +63,8 @@ def assert_mp4(file: Path) -> None:
 def test_metrics_have_steps_as_their_axis(trained: Path) -> None:
     run = trained / RUN
     learning = ["policy_loss", "value_loss", "entropy", "explained_variance", "grad_norm", "policy_lag"]
-    others = ["return", "episode_length", "steps_per_second", "learning_rate"]
-    columns = {"step", "frames", "val/return_mean", "val/return_sd", "val/episode_length"}
+    others = ["return", "episode_length", "steps_per_second", "learning_rate", "steps_in_flight", "steps_discarded"]
+    columns = {"step", "frames", "seconds", "val/return_mean", "val/return_sd", "val/episode_length"}
     columns |= {f"train/{name}" for name in learning + others}
     assert set(rows(run)[0]) == columns
     steps = column(run, "step")
@@ -331,8 +333,9 @@ def test_resuming_goes_on_where_it_stopped(cli: Lightning, restored: dict[str, A
         assert [row["step"] for row in after[: len(rows_before)]] == [row["step"] for row in rows_before]
         assert len(after) > len(rows_before)
         assert float(after[len(rows_before)]["step"]) > before["steps"]
+        assert float(after[len(rows_before)]["seconds"]) > before["seconds"] > 0
     assert [file.name for file in (tmp_path / "runs/CartPole-v1").iterdir()] == ["version_0"]
-    assert {file.name for file in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
+    assert {file.name for file in (run / "checkpoints").iterdir()} == {"last.ckpt", "previous.ckpt", "best.ckpt"}
     steps = [float(row["step"]) for row in rows(run) if row["train/learning_rate"]]
     assert steps == [10 * ROLLOUT * i for i in range(1, 6)]
     rates = column(run, "train/learning_rate")
@@ -391,24 +394,146 @@ def test_a_resumed_run_can_have_a_directory_of_its_own(cli: Lightning, tmp_path:
     assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] == 5 * ROLLOUT
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--config", "cartpole.yaml", *SMALL, "--data.updates_per_rollout", "3", "--data.num_workers", "2"],
+        ["--config", "cartpole.yaml", *SMALL, "--model.memory", "lit_a3c.LSTM", "--model.memory.hidden_size", "8"],
+        ["--config", "mujoco.yaml", *SMALL, "--data.env_id", "Hopper-v5", "--trainer.devices", "1"],
+        ["--config", "atari.yaml", *SMALL, "--data.atari.sticky", "0.25", "--data.envs_per_worker", "3"],
+    ],
+    ids=["cartpole", "lstm", "hopper", "pong"],
+)
+def test_a_resumed_serial_run_is_the_uninterrupted_one(cli: Lightning, tmp_path: Path, options: list[str]) -> None:
+    """To the bit, between two updates of one rollout as well; only the run that goes on validates."""
+    fit = ["fit", *options, "--trainer.strategy", "auto", "--data.mode", "serial"]
+    small = ["--data.rollout_length", "4", "--trainer.val_check_interval", "1000"]
+    cli(*fit, *small, "--trainer.logger.name", "whole", "--trainer.max_steps", "23")
+    cli(*fit, *small, "--trainer.logger.name", "parts", "--trainer.max_steps", "8")
+    validating = ["--trainer.val_check_interval", "10", "--data.eval_episodes", "1"] if "lstm" in str(options) else []
+    for updates in (16, 23):
+        cli("fit", "--ckpt_path", "runs/parts", "--trainer.max_steps", str(updates), *validating)
+    whole, parts = (read(tmp_path / f"runs/{name}/version_0/checkpoints/last.ckpt") for name in ("whole", "parts"))
+    assert_equal(parts["state_dict"], whole["state_dict"])
+    assert_equal(parts["optimizer_states"], whole["optimizer_states"])
+    assert_equal(parts["RolloutData"], whole["RolloutData"])
+    assert (parts["steps"], parts["recent"]) == (whole["steps"], whole["recent"])
+
+
+def test_episodes_begin_anew_in_other_environments(cli: Lightning, tmp_path: Path) -> None:
+    cli(*FIT, "--data.mode", "serial", "--trainer.max_steps", "5")
+    with pytest.warns(match="episodes begin anew"):
+        cli("fit", "--ckpt_path", "last", "--trainer.max_steps", "8", "--data.envs_per_worker", "3")
+    assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] == 5 * ROLLOUT + 3 * 15
+
+
+# Damage
+
+
+@pytest.fixture
+def damaged(cli: Lightning, tmp_path: Path) -> Path:
+    """A run whose ``last.ckpt`` is cut short."""
+    for updates in ("12", "25"):
+        cli(
+            *FIT,
+            "--data.mode",
+            "serial",
+            "--trainer.max_steps",
+            updates,
+            *(["--ckpt_path", "last"] if updates == "25" else []),
+        )
+    last = tmp_path / RUN / "checkpoints/last.ckpt"
+    last.write_bytes(last.read_bytes()[:-1000])
+    return last
+
+
+def test_a_damaged_checkpoint_is_passed_over(cli: Lightning, damaged: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    previous = read(damaged.with_name("previous.ckpt"))
+    assert 0 < previous["steps"] <= 25 * ROLLOUT
+    assert main(["fit", "--ckpt_path", "last", "--trainer.max_steps", "30"]) == 0
+    assert f"{damaged.name} is damaged; going on with" in capfd.readouterr().err
+    assert read(damaged)["global_step"] == 30
+
+
+def test_a_damaged_file_that_was_named_is_refused(damaged: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """With its newest neighbour, and without a new run."""
+    assert main(["fit", "--ckpt_path", str(damaged)]) == 2
+    assert "best.ckpt' is whole" in capfd.readouterr().err
+    assert len(list(Path("runs/CartPole-v1").iterdir())) == 1
+
+
+def test_a_checkpoint_may_be_remote(cli: Lightning, tmp_path: Path) -> None:
+    cli(*FIT, "--data.mode", "serial", "--trainer.max_steps", "5")
+    url = (tmp_path / RUN / "checkpoints/last.ckpt").as_uri()
+    assert "400 steps" in cli("test", "--ckpt_path", url, "--data.test_episodes", "2")
+    assert main(["test", "--ckpt_path", "file:///nowhere/last.ckpt"]) == 2
+
+
 # Stopping
 
 
-def test_ctrl_c_saves_and_leaves_nothing_behind(tmp_path: Path, cli: Lightning) -> None:
-    """SIGINT reaches the whole process group, as from a terminal."""
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_leaves_nothing_behind(tmp_path: Path, cli: Lightning, signum: signal.Signals) -> None:
+    """It reaches the whole process group, as from a terminal or a cluster."""
     before = shared_memory()
     run = tmp_path / RUN
     with started(tmp_path, *FIT, "--data.total_steps", "10_000_000") as process:
         wait_for(lambda: (run / "metrics.csv").exists() and len(rows(run)) > 3, 60)
-        os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(10) == 130
+        os.killpg(process.pid, signum)
+        assert process.wait(10) == 128 + signum
         wait_for(lambda: not alive(process.pid), 5)
         wait_for(lambda: not shared_memory() - before, 5)
-    assert "Traceback" not in (tmp_path / "stderr").read_text()
+    errors = (tmp_path / "stderr").read_text()
+    assert errors.strip() == f"lit-a3c: {signum.name}: saving and stopping; once more ends at once."
     steps = read(run / "checkpoints/last.ckpt")["steps"]
     assert steps >= 10 * ROLLOUT
     cli("fit", "--ckpt_path", "last", "--data.total_steps", str(steps + 800))
     assert steps + 800 <= read(run / "checkpoints/last.ckpt")["steps"] < steps + 800 + ROLLOUT
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_at_once(tmp_path: Path, signum: signal.Signals) -> None:
+    """The first waits for an update of several minutes, the second for nothing."""
+    log = tmp_path / RUN / "metrics.csv"
+    slow = ["--data.rollout_length", "50_000", "--data.mode", "serial", "--trainer.log_every_n_steps", "1"]
+    with started(tmp_path, *FIT, *slow, "--data.total_steps", "10_000_000", "--data.envs_per_worker", "1") as process:
+        wait_for(log.exists, 60)
+        process.send_signal(signum)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(signum)
+        assert process.wait(2) == 128 + signum
+
+
+def test_a_signal_does_not_wait_for_a_long_update(tmp_path: Path) -> None:
+    log = tmp_path / RUN / "metrics.csv"
+    slow = ["--data.rollout_length", "100_000", "--data.mode", "serial", "--trainer.log_every_n_steps", "1"]
+    with started(tmp_path, *FIT, *slow, "--data.total_steps", "10_000_000", "--data.envs_per_worker", "1") as process:
+        wait_for(log.exists, 90)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 143
+    assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] == 100_000
+
+
+def test_a_signal_breaks_off_an_evaluation(tmp_path: Path) -> None:
+    """Of a hundred thousand episodes, here."""
+    run = tmp_path / RUN
+    options = ["--data.eval_episodes", "100_000", "--trainer.callbacks", "[]", "--data.mode", "serial"]
+    with started(tmp_path, *FIT, *options, "--trainer.log_every_n_steps", "20") as process:
+        wait_for((run / "metrics.csv").exists, 60)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+    assert len(rows(run)) == 1
+
+
+def test_a_signal_before_the_training_ends_at_once(tmp_path: Path) -> None:
+    for wait in (0.3, 1.5):
+        with started(tmp_path, *FIT) as process:
+            time.sleep(wait)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(5) in (130, -signal.SIGINT)  # the latter while the interpreter itself starts
+    assert not (tmp_path / RUN / "metrics.csv").exists()
 
 
 def test_pong_trains_within_twenty_seconds(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -456,6 +457,60 @@ def test_a_killed_worker_is_an_error_and_no_hang(mode: str) -> None:
         message = fails(collection, within=5, calls=50)
     assert "worker 1 ended without a word (exit code -9)" in message
     assert not workers()
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_ends_or_hangs_is_replaced(
+    mode: str, signum: signal.Signals, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As often as allowed. Every step that the environments took is handed over, in flight, or counted as lost."""
+    file, envs, length, handed = tmp_path / "steps", 2, 5, 0
+    config, policy = setting(toy("Counted"), mode, 2, envs, length, file=str(file), pause=0.001)
+    config = dataclasses.replace(config, max_restarts=2, worker_timeout=1.5)
+    with closing(collect(config, policy)) as collection:
+        for _ in range(2):
+            for _ in range(6):
+                handed += collection.next().num_steps
+            [victim] = [process for process in workers() if process.name.endswith("1")]
+            os.kill(victim.pid, signum)
+            while victim.pid in {process.pid for process in workers()}:
+                handed += collection.next().num_steps
+        [victim] = [process for process in workers() if process.name.endswith("1")]
+        wait_until(lambda: idle(file))
+        # A vector step that was cut short is not counted: of two environments one may have taken it.
+        assert 0 <= file.stat().st_size - collection.taken < 3 * envs
+        assert 0 <= collection.discarded <= 2 * 2 * envs * length
+        assert 0 <= collection.taken - collection.discarded - handed <= 2 * 2 * envs * length
+        os.kill(victim.pid, signal.SIGKILL)
+        assert "worker 1 ended without a word" in fails(collection, within=10, calls=200)
+    assert len(caplog.records) == 2
+    what = "worker 1 ended without" if signum == signal.SIGKILL else "worker 1 was silent for 1.5 seconds"
+    assert all(what in record.getMessage() for record in caplog.records)
+    assert not workers()
+
+
+def idle(file: Path) -> bool:
+    """Whether nobody takes a step for a while."""
+    before = file.stat().st_size
+    time.sleep(0.3)
+    return file.stat().st_size == before
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+
+
+def test_a_learners_pause_is_not_its_workers_silence() -> None:
+    config, policy = setting("CartPole-v1", "async", workers=2)
+    with closing(collect(dataclasses.replace(config, worker_timeout=1.0), policy)) as collection:
+        for _ in range(4):
+            collection.next()
+        time.sleep(2.5)
+        for _ in range(8):
+            collection.next()
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from lit_a3c.counter import Counter
 from lit_a3c.envs import Episode
-from lit_a3c.meter import EPISODE_WINDOW, Counter, TrainingMeter
+from lit_a3c.meter import EPISODE_WINDOW, TrainingMeter
 from lit_a3c.processes import context
 from lit_a3c.rollout import Rollout
 

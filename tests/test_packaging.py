@@ -20,12 +20,15 @@ PACKAGE = ROOT / "lit_a3c"
 
 FLOORS = {
     "errors": 0,
+    "signals": 0,
     "processes": 0,
     # The design puts envs on floor 3; it needs nothing but errors, and a rollout carries its Episodes.
     "envs": 1,
+    "counter": 1,
     "returns": 1,
     "losses": 1,
     "rollout": 1,
+    "guard": 2,
     "running": 1,
     "bodies": 2,
     "distributions": 2,
@@ -36,9 +39,11 @@ FLOORS = {
     "actor": 4,
     "workers": 4,
     "collect": 4,
+    "stream": 4,
     "evaluate": 4,
     "meter": 4,
     "checkpoints": 4,
+    "sealed": 3,
     "module": 5,
     "shared": 4,
     "strategies": 4,

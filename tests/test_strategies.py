@@ -231,7 +231,7 @@ def test_workers_have_seeds_of_their_own(env_id: str, what: str) -> None:
 
     def rollout(rank: int, seed: int) -> Tensor:
         module, data = make(env_id, seed=seed)
-        data.trainer = trainer(Hogwild())
+        data.trainer = trainer(Hogwild(), devices=3)
         hogwild(data.trainer).connect(module)
         hogwild(data.trainer).join(None, rank, None, 1)  # type: ignore[arg-type]
         assert data.collect_config().first_worker == rank
@@ -348,6 +348,7 @@ def test_validating_a_checkpoint_after_a_training_plays_the_checkpoint(tmp_path:
 def fails(within: Callable[[str], float], env_id: str = "CartPole-v1", callback: Callback | None = None) -> str:
     """The WorkerError's message; ``within`` finds in it how long ago it happened."""
     module, data = make(env_id, updates=1_000_000)
+    data.max_restarts = 0
     with pytest.raises(WorkerError) as error:
         trainer(devices=2, callbacks=callback).fit(module, datamodule=data)
     message = str(error.value)
@@ -382,6 +383,57 @@ def test_a_killed_worker_is_an_error_and_no_hang() -> None:
     killer = Killer()
     message = fails(lambda _: time.monotonic() - killer.at, callback=killer)
     assert message == "worker 1 ended without a word (exit code -9)"
+
+
+class Attack(Together):
+    """Sends a signal to the other worker as soon as it has made updates, as often as told."""
+
+    def __init__(self, signum: signal.Signals, times: int) -> None:
+        self.signum, self.left = signum, times
+        self.victims: list[Any] = []
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        strategy = hogwild(trainer)
+        new = [process for process in workers() if process not in self.victims]
+        if new and self.left and strategy._updates.count(1) > self.seen:
+            self.left -= 1
+            self.victims += new
+            self.seen = strategy._updates.count(1)
+            os.kill(new[0].pid, self.signum)
+
+    seen = 0
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_ends_or_hangs_is_replaced(signum: signal.Signals, caplog: pytest.LogCaptureFixture) -> None:
+    """The training goes on to its end, and what the victims had not learned from is counted."""
+    attack = Attack(signum, times=2)
+    module, data = make(updates=10**9)
+    data.worker_timeout = 20.0 if signum == signal.SIGKILL else 8.0
+    trainer_ = trainer(devices=2, callbacks=[attack, Until(lambda: not attack.left and replaced(trainer_, attack))])
+    trainer_.fit(module, datamodule=data)
+    messages = [record.getMessage() for record in caplog.records if record.name == "lit_a3c.processes"]
+    assert len(messages) == 2
+    what = "ended without a word" if signum == signal.SIGKILL else "was silent for 8 seconds"
+    assert all(f"worker 1 {what}" in message for message in messages)
+    assert 0 <= module.discarded <= 2 * 2 * ROLLOUT
+    assert not workers()
+
+
+def replaced(trainer: Trainer, attack: Attack) -> bool:
+    """Whether the last victim's successor has made updates."""
+    return hogwild(trainer)._updates.count(1) > attack.seen + 1 and any(w not in attack.victims for w in workers())
+
+
+class Until(Callback):
+    """Lets a training of unlimited length be finished when something holds."""
+
+    def __init__(self, condition: Callable[[], bool]) -> None:
+        self.condition = condition
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+        if self.condition():
+            pl_module.step_counter.total = pl_module.hparams["total_steps"]
 
 
 def test_rank_zeros_own_exception_ends_the_others() -> None:
@@ -432,11 +484,14 @@ def test_kill_9_leaves_nothing_behind(running: subprocess.Popen[bytes]) -> None:
     assert running.wait(5) == -signal.SIGKILL
 
 
-def test_ctrl_c_saves_and_leaves_nothing_behind(running: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    """SIGINT reaches the whole process group, as from a terminal."""
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_leaves_nothing_behind(
+    running: subprocess.Popen[bytes], tmp_path: Path, signum: signal.Signals
+) -> None:
+    """It reaches the whole process group, as from a terminal or a cluster."""
     seen = float(rows(tmp_path / RUN)[-1]["step"])
-    os.killpg(running.pid, signal.SIGINT)
-    assert running.wait(10) == 130
+    os.killpg(running.pid, signum)
+    assert running.wait(10) == 128 + signum
     assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] >= seen
     assert "Traceback" not in (tmp_path / "stderr").read_text()
 

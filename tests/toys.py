@@ -135,6 +135,19 @@ class Broken(Toy):
         return 0.0, False
 
 
+class Counted(Toy):
+    """Appends a byte to a file with every step of any copy: a count that nothing of ours has a part in."""
+
+    def __init__(self, file: str, pause: float = 0.0, render_mode: str | None = None) -> None:
+        super().__init__(render_mode)
+        self.file, self.pause = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), pause
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        os.write(self.file, b".")
+        time.sleep(self.pause)
+        return 1.0, self.t == 9
+
+
 class BreaksElsewhere(Toy):
     """Raises in worker processes, and says when; the process that the user started has no trouble."""
 
@@ -305,6 +318,7 @@ for toy, limit in {
     StartsAtOne: None,
     Broken: None,
     BreaksElsewhere: None,
+    Counted: None,
     Unbuildable: None,
     Pid: None,
     Lengths: None,

@@ -12,7 +12,9 @@ from ale_py import roms
 from ale_py.vector_env import AtariVectorEnv
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
+from lit_a3c.envs.episodes import EpisodeRecorder
 from lit_a3c.envs.options import AtariOptions
+from lit_a3c.envs.tape import Tape
 from lit_a3c.errors import ConfigError, did_you_mean
 
 PREFIX, SUFFIX = "ALE/", "-v5"
@@ -52,7 +54,9 @@ def rom(env_id: str) -> str:
     return games()[env_id]
 
 
-def make_atari(env_id: str, num_envs: int, options: AtariOptions, *, training: bool, render: bool) -> VectorWrapper:
+def make_atari(
+    env_id: str, num_envs: int, options: AtariOptions, *, training: bool, render: bool, record: bool = False
+) -> VectorWrapper:
     """``num_envs`` copies of a game whose observations are ``[stack, 84, 84]`` uint8.
 
     Args:
@@ -61,13 +65,12 @@ def make_atari(env_id: str, num_envs: int, options: AtariOptions, *, training: b
         options: The protocol.
         training: Apply the options that are for training only.
         render: Whether ``render()`` will be called.
+        record: Whether the exact state will be asked for.
     """
-    from lit_a3c.envs.episodes import EpisodeRecorder
-
     env: VectorEnv = _ale(rom(env_id), num_envs, options)
     if render:
         env = _ColourTwin(env, _ale(rom(env_id), num_envs, options, img_height=210, img_width=160, grayscale=False))
-    env = EpisodeRecorder(env)
+    env = EpisodeRecorder(Tape(env, record=record) if training else env)
     life, clip = training and options.episodic_life, training and options.clip_rewards
     return _AtariConventions(env, episodic_life=life, clip_rewards=clip, fps=60 // options.frame_skip)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from gymnasium.vector import VectorEnv as GymVectorEnv
 from gymnasium.vector import VectorWrapper
@@ -16,7 +17,10 @@ from lit_a3c.envs.gym import check_registered, gym_spaces, make_gym
 from lit_a3c.envs.options import AtariOptions
 from lit_a3c.envs.spaces import unsupported
 from lit_a3c.envs.spec import EnvSpec
+from lit_a3c.envs.tape import Tape
 from lit_a3c.errors import ConfigError
+
+Wrapper = TypeVar("Wrapper", bound=VectorWrapper)
 
 
 class VectorEnv(NamedTuple):
@@ -28,6 +32,8 @@ class VectorEnv(NamedTuple):
     """The same environments as Gymnasium's vector; ``render()`` gives their pictures."""
     recorder: EpisodeRecorder
     """Where finished episodes are counted."""
+    tape: Tape | None
+    """What leads to the present state; in training only."""
 
     @property
     def begun(self) -> Tensor:
@@ -38,6 +44,24 @@ class VectorEnv(NamedTuple):
     def drain(self) -> list[Episode]:
         """The episodes finished since the last call."""
         return self.recorder.drain()
+
+    def state(self) -> dict[str, Any]:
+        """The exact state, as tensors and plain types. Only where it is recorded."""
+        assert self.tape is not None
+        return {**self.tape.state(), **self.recorder.state(), "begun": self.begun}
+
+    def resume(self, state: dict[str, Any], reset: Callable[[], Any]) -> None:
+        """Go on from a state.
+
+        Args:
+            state: From :meth:`state`.
+            reset: Resets all environments, by whoever keeps the observations that come of it.
+        """
+        assert self.tape is not None
+        self.tape.rewind(state)
+        reset()
+        self.recorder.resume(state)
+        self.torchrl.begun = state["begun"]
 
     def close(self) -> None:
         self.torchrl.close()
@@ -83,7 +107,7 @@ class EnvConfig:
             ConfigError: It cannot be made, or has a space that no network here fits.
         """
         if is_atari(self.env_id):
-            env = self._gym(1, training=False, render=False)
+            env = self._gym(1, training=False, render=False, record=False)
             observation, action = env.single_observation_space, env.single_action_space
             env.close()
         else:
@@ -93,7 +117,9 @@ class EnvConfig:
         frame_skip = self._atari.frame_skip if is_atari(self.env_id) else 1
         return EnvSpec(self.env_id, observation, action, frame_skip)
 
-    def make(self, num_envs: int, *, seed: int, training: bool, render: bool = False) -> VectorEnv:
+    def make(
+        self, num_envs: int, *, seed: int, training: bool, render: bool = False, record: bool = False
+    ) -> VectorEnv:
         """``num_envs`` copies as one batched TorchRL environment, seeded.
 
         Args:
@@ -101,28 +127,33 @@ class EnvConfig:
             seed: Seed of the first; the others count on from it.
             training: Apply what is for training only (clipped rewards, lives as episodes).
             render: Whether pictures will be asked for.
+            record: Whether the exact state will be asked for; for training only.
         """
         from lit_a3c.envs.wrapper import VectorEnvWrapper  # 1.5 s: only a process that steps environments pays
 
-        env = self._gym(num_envs, training=training, render=render)
+        env = self._gym(num_envs, training=training, render=render, record=record)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # TorchRL on its own wrapper's arguments
             wrapped = VectorEnvWrapper(env)
         wrapped.set_seed(seed)
-        return VectorEnv(wrapped, env, _find_recorder(env))
+        recorder = _find(env, EpisodeRecorder)
+        assert recorder is not None, "every environment made here has one"
+        return VectorEnv(wrapped, env, recorder, _find(env, Tape))
 
     @property
     def _atari(self) -> AtariOptions:
         return self.atari or AtariOptions()
 
-    def _gym(self, num_envs: int, *, training: bool, render: bool) -> GymVectorEnv:
+    def _gym(self, num_envs: int, *, training: bool, render: bool, record: bool) -> GymVectorEnv:
         if is_atari(self.env_id):
-            return make_atari(self.env_id, num_envs, self._atari, training=training, render=render)
-        return make_gym(self.env_id, num_envs, self.kwargs, render=render)
+            return make_atari(self.env_id, num_envs, self._atari, training=training, render=render, record=record)
+        return make_gym(self.env_id, num_envs, self.kwargs, training=training, render=render, record=record)
 
 
-def _find_recorder(env: GymVectorEnv) -> EpisodeRecorder:
-    while not isinstance(env, EpisodeRecorder):
-        assert isinstance(env, VectorWrapper), "every environment made here has a recorder"
+def _find(env: GymVectorEnv, kind: type[Wrapper]) -> Wrapper | None:
+    """The wrapper of this kind, if there is one."""
+    while isinstance(env, VectorWrapper):
+        if isinstance(env, kind):
+            return env
         env = env.env
-    return env
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from gymnasium.vector import VectorEnv, VectorWrapper
 
 
@@ -56,6 +57,15 @@ class EpisodeRecorder(VectorWrapper):
     def unfinished(self, env: int) -> Episode:
         """What an environment has of its present episode."""
         return Episode(env, float(self._returns[env]), int(self._lengths[env]))
+
+    def state(self) -> dict[str, Any]:
+        """Returns and lengths of the unfinished episodes, as tensors."""
+        return {"returns": torch.from_numpy(self._returns.copy()), "lengths": torch.from_numpy(self._lengths.copy())}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on counting from a state."""
+        self._returns[:], self._lengths[:] = state["returns"].numpy(), state["lengths"].numpy()
+        self._finished = []
 
     def drain(self) -> list[Episode]:
         """The episodes finished since the last call, in the order of their ends."""

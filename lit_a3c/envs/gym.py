@@ -18,6 +18,7 @@ from gymnasium.wrappers.vector import TransformAction
 
 from lit_a3c.envs.episodes import EpisodeRecorder
 from lit_a3c.envs.spaces import flat
+from lit_a3c.envs.tape import Tape
 from lit_a3c.errors import ConfigError, did_you_mean
 
 
@@ -39,7 +40,9 @@ def check_registered(env_id: str) -> None:
         )
 
 
-def make_gym(env_id: str, num_envs: int, kwargs: dict[str, Any], *, render: bool) -> EpisodeRecorder:
+def make_gym(
+    env_id: str, num_envs: int, kwargs: dict[str, Any], *, training: bool, render: bool, record: bool = False
+) -> EpisodeRecorder:
     """``num_envs`` copies of a registered environment, stepped one after the other by the calling process.
 
     Box actions outside the space are clipped to it; composite actions and observations are flat vectors.
@@ -48,7 +51,9 @@ def make_gym(env_id: str, num_envs: int, kwargs: dict[str, Any], *, render: bool
         env_id: A registered id, or ``module:Id``.
         num_envs: Number of copies.
         kwargs: Keyword arguments of the environment's constructor.
+        training: Seed episodes as a training does.
         render: Whether ``render()`` will be called.
+        record: Whether the exact state will be asked for.
 
     Raises:
         ConfigError: The environment cannot be made; with its own reason.
@@ -70,7 +75,7 @@ def make_gym(env_id: str, num_envs: int, kwargs: dict[str, Any], *, render: bool
         env = TransformAction(env, lambda actions: np.clip(actions, space.low, space.high))
     elif isinstance(space, Discrete) and space.start != 0:
         env = TransformAction(env, lambda actions: actions + space.start)
-    return EpisodeRecorder(env)
+    return EpisodeRecorder(Tape(env, record=record) if training else env)
 
 
 def gym_spaces(env_id: str, kwargs: dict[str, Any]) -> tuple[Space[Any], Space[Any]]:

@@ -11,6 +11,8 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 from torchrl.envs import GymWrapper
 
+from lit_a3c.counter import Counter
+
 
 class VectorEnvWrapper(GymWrapper):
     """``GymWrapper`` for the vector environments made here, which all give observation, reward and the two ends.
@@ -20,11 +22,13 @@ class VectorEnvWrapper(GymWrapper):
 
     Attributes:
         begun: Which environments are at the first observation of an episode, ``[E]`` bool.
+        taken: Where the steps are counted, if anywhere.
     """
 
     def __init__(self, env: VectorEnv, **kwargs: Any) -> None:
         super().__init__(env, categorical_action_encoding=True, **kwargs)
         self.begun = torch.ones(env.num_envs, dtype=torch.bool)
+        self.taken: Counter | None = None
 
     def _reset(self, tensordict: TensorDictBase | None = None, **kwargs: Any) -> TensorDictBase:
         mask = None if tensordict is None else tensordict.get("_reset", None)
@@ -41,6 +45,8 @@ class VectorEnvWrapper(GymWrapper):
             "done": ends["terminated"] | ends["truncated"],
         }
         self.begun = torch.zeros_like(self.begun)
+        if self.taken is not None:
+            self.taken.add(len(self.begun))
         return TensorDict(values, batch_size=self.batch_size)
 
     def _step_proc_data(self, next_tensordict_out: TensorDictBase) -> TensorDictBase:

@@ -66,13 +66,13 @@ def test_rewards_are_clipped_in_training_and_returns_are_raw() -> None:
     """Ms. Pac-Man's dots pay 10: the learner sees 1, the recorder 10."""
     actions = torch.randint(0, 9, (100,), generator=torch.Generator().manual_seed(1))
     returns, sums = {}, {}
-    for training in (True, False):
-        env = make("MsPacman", training=training, max_frames=400)
+    for clipped in (True, False):
+        env = make("MsPacman", clip_rewards=clipped, max_frames=400)
         steps = walk(env, actions)
         [episode] = env.drain()
         rewards = column(steps, "next", "reward")[: episode.length]
-        returns[training], sums[training] = episode.ret, rewards.sum()
-        if training:
+        returns[clipped], sums[clipped] = episode.ret, rewards.sum()
+        if clipped:
             assert set(np.unique(rewards)) == {0.0, 1.0}
         env.close()
     assert returns[True] == returns[False] == sums[False]

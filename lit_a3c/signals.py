@@ -1,0 +1,96 @@
+"""Ctrl-C and SIGTERM: the first asks the training to stop after its present update, the second ends it at once.
+
+Imports nothing heavy: the handlers are there before torch is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+PATIENCE = 4.0
+"""Seconds for the present update; after them it is given up, as that of a learner who waits for a worker that hangs."""
+
+
+class Interruption:
+    """What a signal does, and which one came.
+
+    Attributes:
+        signum: The signal that asked to stop, or None.
+        training: Whether there is something to save: before and after, a signal ends the process at once.
+        interruptible: Whether the training may be interrupted anywhere, because it is between two updates.
+        deaf_to_sigterm: Leave SIGTERM to others, as on a cluster that requeues jobs.
+    """
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+        self.training = self.interruptible = self.deaf_to_sigterm = False
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell names an end by this signal; 0 without one."""
+        return 0 if self.signum is None else 128 + self.signum
+
+    @contextlib.contextmanager
+    def handled(self) -> Iterator[None]:
+        """Handle the signals; in another thread than the main one nobody can."""
+        self.__init__()  # type: ignore[misc]
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop}
+        if hasattr(signal, "SIGALRM"):
+            handlers[signal.SIGALRM] = self._give_up
+        before = {signum: signal.signal(signum, handler) for signum, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            self._set_alarm(0)
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
+
+    def listen(self) -> None:
+        """Handle Ctrl-C again, to which Lightning makes a training deaf that is being shut down."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._stop)
+
+    def check(self) -> None:
+        """Stop here if that was asked for.
+
+        Raises:
+            KeyboardInterrupt: It was.
+        """
+        if self.signum is not None:
+            self._set_alarm(0)
+            raise KeyboardInterrupt
+
+    def _stop(self, signum: int, frame: Any) -> None:
+        if signum == signal.SIGTERM and self.deaf_to_sigterm:
+            return
+        if self.signum is not None or not self.training:
+            sys.stdout.flush()
+            os._exit(128 + signum)  # workers end when their pipes close
+        self.signum = signum
+        # print() may be what the signal has interrupted, and its buffers cannot be entered twice.
+        name = signal.Signals(signum).name
+        os.write(2, f"\nlit-a3c: {name}: saving and stopping; once more ends at once.\n".encode())
+        if self.interruptible:
+            self.check()
+        self._set_alarm(PATIENCE)
+
+    def _give_up(self, signum: int, frame: Any) -> None:
+        self.check()
+
+    @staticmethod
+    def _set_alarm(seconds: float) -> None:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+INTERRUPTION = Interruption()
+"""Of this process."""

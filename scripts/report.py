@@ -1,0 +1,124 @@
+r"""The table and the curves of what ``reproduce.py`` measured, beside published scores.
+
+    python scripts/report.py docs/results/mujoco-1m.csv --reference docs/results/published_mujoco.csv \
+        --columns tianshou_a2c_1M sb3zoo_a2c_1M --curves docs/mujoco-1m.png
+
+Prints a Markdown table: over the seeds of an environment the mean of the test scores of the best checkpoints, their
+standard deviation and the 95% bootstrap interval of the mean, and the mean of the last policies. The first published
+column is the one to beat; it is drawn into the curves, which are the seeds' validations and their mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+RESAMPLES = 10_000
+Rows = list[dict[str, str]]
+
+
+def main() -> None:
+    """Print the table and draw the curves."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("results", type=Path, help="CSV file of reproduce.py")
+    parser.add_argument("--reference", type=Path, help="CSV file of published scores, by environment in column env")
+    parser.add_argument("--columns", nargs="+", default=[], help="columns of it")
+    parser.add_argument("--curves", type=Path, help="picture to write")
+    parser.add_argument("--axis", default="steps", choices=["steps", "frames", "seconds"], help="of the curves")
+    arguments = parser.parse_args()
+    by_environment: dict[str, Rows] = defaultdict(list)
+    for row in _read(arguments.results):
+        by_environment[row["environment"]].append(row)
+    reference = {row["env"]: row for row in _read(arguments.reference)} if arguments.reference else {}
+    published = {
+        env: [reference.get(_task(env), {}).get(name, "") for name in arguments.columns] for env in by_environment
+    }
+    print_table(by_environment, arguments.columns, published)
+    if arguments.curves:
+        draw(by_environment, published, arguments.columns, arguments.axis, arguments.curves)
+
+
+def print_table(by_environment: dict[str, Rows], columns: list[str], published: dict[str, list[str]]) -> None:
+    """One line for each environment."""
+    head = ["environment", "seeds", "best checkpoint", "sd", "95% interval", "last policy", "seconds", *columns]
+    print(f"| {' | '.join(head)} |\n{'|---' * len(head)}|")
+    for environment, rows in sorted(by_environment.items()):
+        best, last = (scores(rows, checkpoint) for checkpoint in ("best", "last"))
+        low, high = bootstrap_interval(best)
+        seconds = np.mean([float(row["seconds"]) for row in rows if row["evaluation"] == "last"])
+        cells = [
+            *(environment, str(len(best)), f"{best.mean():,.1f}", f"{best.std(ddof=min(1, len(best) - 1)):,.1f}"),
+            *(f"{low:,.1f} to {high:,.1f}", f"{last.mean():,.1f}", f"{seconds:,.0f}"),
+            *(value or "-" for value in published[environment]),
+        ]
+        print(f"| {' | '.join(cells)} |")
+
+
+def scores(rows: Rows, evaluation: str) -> np.ndarray:
+    """Mean returns of this kind of evaluation, one for each seed."""
+    return np.array([float(row["mean"]) for row in rows if row["evaluation"] == evaluation])
+
+
+def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
+    """95% percentile interval of the mean, by drawing the seeds with replacement (Efron 1979)."""
+    draws = np.random.default_rng(0).choice(values, size=(RESAMPLES, len(values)))
+    low, high = np.quantile(draws.mean(axis=1), (0.025, 0.975))
+    return float(low), float(high)
+
+
+def draw(
+    by_environment: dict[str, Rows], published: dict[str, list[str]], columns: list[str], axis: str, output: Path
+) -> None:
+    """A panel for each environment."""
+    wide = min(3, len(by_environment))
+    high = -(-len(by_environment) // wide)
+    figure, axes = plt.subplots(high, wide, figsize=(4 * wide + 1, 2.8 * high), squeeze=False, layout="constrained")
+    for panel in axes.flat[len(by_environment) :]:
+        panel.set_axis_off()
+    for panel, (environment, rows) in zip(axes.flat, sorted(by_environment.items()), strict=False):
+        at, by_seed = _curves(rows, axis)
+        for curve in by_seed:
+            panel.plot(at, curve, color="C0", linewidth=0.5, alpha=0.5)
+        panel.plot(at, by_seed.mean(axis=0), color="C0", label=f"lit-a3c, mean of {len(by_seed)}")
+        if published[environment] and published[environment][0]:
+            panel.axhline(float(published[environment][0]), color="C1", linestyle="--", label=columns[0])
+        panel.set(title=environment, xlabel=axis)
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize="x-small")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(output, dpi=90)
+    print(f"written to {output}")
+
+
+def _curves(rows: Rows, axis: str) -> tuple[np.ndarray, np.ndarray]:
+    """A common grid over the part of the axis that all seeds have, and each seed's validations on it."""
+    seeds: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for row in rows:
+        if row["evaluation"] == "validation":
+            seeds[row["seed"]].append((float(row[axis]), float(row["mean"])))
+    points: list[Any] = [np.array(sorted(curve)).T for curve in seeds.values()]
+    grid = np.linspace(max(x[0] for x, _ in points), min(x[-1] for x, _ in points), 100)
+    return grid, np.array([np.interp(grid, x, y) for x, y in points])
+
+
+def _task(environment: str) -> str:
+    """The name without version and namespace, as tables have it."""
+    return environment.split("/")[-1].rsplit("-", 1)[0]
+
+
+def _read(file: Path) -> Rows:
+    with file.open(newline="") as lines:
+        return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+if __name__ == "__main__":
+    main()
