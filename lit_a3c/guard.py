@@ -4,56 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
-
-from lit_a3c.rollout import Rollout
 
 
 class NotFiniteError(RuntimeError):
     """NaN or infinity in an observation, a reward, a loss or a gradient."""
 
 
-def check_rollout(rollout: Rollout) -> None:
-    """Refuse observations and rewards that are not finite, before any running statistics see them.
+def check_step(observation: np.ndarray, reward: np.ndarray | None = None) -> None:
+    """Refuse what environments return and nobody could act on or learn from, before anybody does.
 
     Args:
-        rollout: ``[T, B]`` steps; of the next observations only the valid ones are looked at.
+        observation: ``[E, ...]``; images are what they are.
+        reward: ``[E]``; None after a reset.
 
     Raises:
-        NotFiniteError: With the time step and the environment.
+        NotFiniteError: With the environment.
     """
-    everywhere = torch.ones_like(rollout.truncated)
-    valid = rollout.truncated.clone()
-    valid[-1] = True
-    for name, values, where in (
-        ("observation", rollout.observation, everywhere),
-        ("reward", rollout.reward, everywhere),
-        ("observation after the step", rollout.next_observation, valid),
-    ):
-        if not values.is_floating_point():
-            continue
-        finite = (values if where is everywhere else values[where]).isfinite()
-        if not finite.all():
-            wrong = ~values.isfinite() & where.view(*where.shape, *[1] * (values.ndim - 2))
-            at = wrong.nonzero()[0].tolist()
-            raise NotFiniteError(
-                f"the {name} is {float(values[tuple(at)])} in environment {at[1]} of the rollout at its step {at[0]}."
-            )
+    for name, values in (("observation", observation), ("reward", reward)):
+        if values is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
+            at = tuple(np.argwhere(~np.isfinite(values))[0])
+            raise NotFiniteError(f"the {name} is {values[at]} in environment {at[0]}: it came from there.")
 
 
-def check_losses(losses: Mapping[str, Tensor]) -> None:
-    """Refuse losses that are not finite.
+def check_loss(loss: Tensor, terms: Mapping[str, Tensor]) -> None:
+    """Refuse a loss that is not finite.
 
     Args:
-        losses: Scalars by name.
+        loss: The whole, a scalar.
+        terms: Its terms by name; read only if the whole is not finite.
 
     Raises:
-        NotFiniteError: With the name.
+        NotFiniteError: With the term's name.
     """
-    for name, loss in losses.items():
-        if not torch.isfinite(loss):
-            raise NotFiniteError(f"the {name} is {float(loss)}.")
+    if torch.isfinite(loss):
+        return
+    bad = [f"the {name} is {float(term)}" for name, term in terms.items() if not torch.isfinite(term)]
+    raise NotFiniteError(f"{bad[0] if bad else f'the loss is {float(loss)}'}.")
 
 
 def check_gradients(norm: Tensor, gradients: Iterable[tuple[str, Tensor | None]]) -> None:

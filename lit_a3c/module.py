@@ -18,7 +18,7 @@ from lit_a3c.counter import Counter
 from lit_a3c.envs import EnvSpec, Episode
 from lit_a3c.errors import ConfigError, check_choice, check_number
 from lit_a3c.evaluate import Film, summarize
-from lit_a3c.guard import check_gradients, check_losses
+from lit_a3c.guard import check_gradients, check_loss
 from lit_a3c.heads import default_head
 from lit_a3c.meter import TrainingMeter
 from lit_a3c.optim import RMSprop, parameters_of
@@ -149,9 +149,9 @@ class A3C(LightningModule):
         value_loss = reduce(losses.value_loss(v_t, returns))
         entropy = distribution.entropy()
         entropy_loss = reduce(losses.entropy_loss(entropy))
-        check_losses({"policy loss": policy_loss, "value loss": value_loss, "entropy": entropy_loss})
         loss = policy_loss + self.hparams["value_coef"] * value_loss + self.entropy_coef * entropy_loss
 
+        check_loss(loss, {"policy loss": policy_loss, "value loss": value_loss, "entropy": entropy_loss})
         self.meter.add("policy_loss", policy_loss)
         self.meter.add("value_loss", value_loss)
         self.meter.add("entropy", entropy.mean())

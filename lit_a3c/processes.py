@@ -23,7 +23,16 @@ log = logging.getLogger(__name__)
 
 
 class WorkerError(RuntimeError):
-    """A worker ended by itself. The message names it and holds its own exception and traceback."""
+    """A worker ended by itself. The message names it and holds its own exception and traceback.
+
+    Args:
+        message: What happened.
+        raised: Whether the worker raised an exception, as one that cannot work does at once each time.
+    """
+
+    def __init__(self, message: str, *, raised: bool = False) -> None:
+        super().__init__(message)
+        self.raised = raised
 
 
 class _Failed(NamedTuple):
@@ -86,7 +95,7 @@ class Worker:
                 f"worker {self.number} ended without a word (exit code {self.process.exitcode})"
             ) from None
         if isinstance(message, _Failed):
-            raise WorkerError(f"worker {self.number} failed: {message.summary}\n{message.traceback}")
+            raise WorkerError(f"worker {self.number} failed: {message.summary}\n{message.traceback}", raised=True)
         return message
 
 

@@ -250,10 +250,10 @@ class Hogwild(SingleDeviceStrategy):
         """Start another of the same rank. What this one had not learned from is lost, and counted.
 
         Raises:
-            WorkerError: This one never got as far as its first update, or too many have been replaced.
+            WorkerError: This one failed before its first update, or too many have been replaced.
         """
         module, rank = cast(Any, self.lightning_module), worker.number
-        if not self._updates.count(rank):
+        if error.raised and not self._updates.count(rank):
             raise error
         kill_worker(worker)
         self._workers.remove(worker)

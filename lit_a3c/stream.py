@@ -15,7 +15,6 @@ from torch import Tensor
 from lit_a3c.actor import CollectConfig
 from lit_a3c.collect import Collection, Serial, collect
 from lit_a3c.envs import Episode
-from lit_a3c.guard import check_rollout
 from lit_a3c.rollout import Rollout
 
 
@@ -60,7 +59,6 @@ class RolloutStream:
             assert self._collection is not None, "the stream was closed"
             self._collection.push()
             rollout = self._collection.next()
-            check_rollout(rollout)  # here, on the CPU, it waits for no device
             # A collection counts pushes, and there are several updates between two of them.
             version, learner_version = rollout.version * self._parts, rollout.learner_version * self._parts
             for i, part in enumerate(rollout.split(self._parts)):

@@ -200,9 +200,9 @@ class WorkerPool:
         """Let another worker fill the slots that this one owes.
 
         Raises:
-            WorkerError: This one never got as far as its first rollout, or too many have been replaced.
+            WorkerError: This one failed before its first rollout, or too many have been replaced.
         """
-        if not lender.delivered and not self._restarts.made:
+        if error.raised and not lender.delivered and not self._restarts.made:
             raise error
         kill_worker(lender.worker)
         self.discarded += self._taken.count(number) - lender.taken_before - lender.delivered

@@ -40,8 +40,8 @@ FIELDS = (
 MUJOCO = tuple(
     f"{name}-v5"
     for name in (
-        *("Ant", "HalfCheetah", "Hopper", "Humanoid", "InvertedDoublePendulum", "InvertedPendulum"),
-        *("Reacher", "Swimmer", "Walker2d"),
+        *("Hopper", "Walker2d", "HalfCheetah", "InvertedDoublePendulum", "Reacher", "Swimmer", "InvertedPendulum"),
+        *("Ant", "Humanoid"),
     )
 )
 LOCK_FREE = ("--trainer.strategy=hogwild",)

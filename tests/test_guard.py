@@ -1,54 +1,50 @@
-"""What is not finite is refused and named; what is not valid is not looked at."""
+"""What is not finite is refused and named."""
 
-import dataclasses
+import contextlib
 
+import numpy as np
 import pytest
 import torch
 
-from lit_a3c.guard import NotFiniteError, check_gradients, check_losses, check_rollout
-from lit_a3c.rollout import Rollout
+from lit_a3c.envs import EnvConfig
+from lit_a3c.guard import NotFiniteError, check_gradients, check_loss, check_step
+from tests.toys import toy
 
-T, B, F = 4, 3, 5
 NAN, INFINITY = float("nan"), float("inf")
 
 
-def rollout() -> Rollout:
-    """All finite; next observations that are not valid hold rubbish, as shared memory may."""
-    none = torch.zeros(T, B, dtype=torch.bool)
-    truncated = none.clone()
-    truncated[1, 2] = True
-    after = torch.full((T, B, F), NAN)
-    after[-1] = after[1, 2] = 0
-    return Rollout(torch.zeros(T, B, F), torch.zeros(T, B), torch.zeros(T, B), none, truncated, after)
-
-
-def test_finite_rollouts_pass() -> None:
-    check_rollout(rollout())
-    pictures = torch.zeros(T, B, 1, 2, 2, dtype=torch.uint8)
-    check_rollout(dataclasses.replace(rollout(), observation=pictures, next_observation=pictures))
+def test_finite_steps_pass() -> None:
+    check_step(np.zeros((3, 5), np.float32), np.zeros(3))
+    check_step(np.zeros((3, 4, 84, 84), np.uint8))
 
 
 @pytest.mark.parametrize("value", [NAN, INFINITY, -INFINITY])
-@pytest.mark.parametrize(
-    ("field", "name", "step", "env"),
-    [
-        ("observation", "observation", 0, 1),
-        ("reward", "reward", 2, 0),
-        ("next_observation", "observation after the step", 3, 1),
-        ("next_observation", "observation after the step", 1, 2),
-    ],
-)
-def test_the_place_is_named(field: str, name: str, step: int, env: int, value: float) -> None:
-    bad = rollout()
-    getattr(bad, field)[step, env].fill_(value)
-    with pytest.raises(NotFiniteError, match=rf"the {name} is {value} in environment {env} .* step {step}"):
-        check_rollout(bad)
+@pytest.mark.parametrize("what", ["observation", "reward"])
+def test_the_place_is_named(what: str, value: float) -> None:
+    observation, reward = np.zeros((3, 5), np.float32), np.zeros(3)
+    (observation if what == "observation" else reward)[1] = value
+    with pytest.raises(NotFiniteError, match=f"the {what} is {value} in environment 1"):
+        check_step(observation, reward)
+
+
+@pytest.mark.parametrize(("what", "at"), [("observation", 1), ("observation", 7), ("reward", 3)])
+def test_an_environment_is_caught_in_the_act(what: str, at: int) -> None:
+    """In the step itself, before anybody acts on it."""
+    env = EnvConfig(toy("Poisoned"), kwargs={"what": what, "at": at}).make(2, seed=0, training=True)
+    state = env.torchrl.reset()
+    for step in range(1, at + 1):
+        state["action"] = torch.zeros(2, dtype=torch.int64)
+        with pytest.raises(NotFiniteError, match=f"the {what} is nan") if step == at else contextlib.nullcontext():
+            _, state = env.torchrl.step_and_maybe_reset(state)
 
 
 def test_losses_are_named() -> None:
-    check_losses({"policy loss": torch.tensor(1.0)})
+    fine, bad = torch.tensor(1.0), torch.tensor(INFINITY)
+    check_loss(fine, {"policy loss": fine})
     with pytest.raises(NotFiniteError, match="the value loss is inf"):
-        check_losses({"policy loss": torch.tensor(1.0), "value loss": torch.tensor(INFINITY)})
+        check_loss(bad, {"policy loss": fine, "value loss": bad})
+    with pytest.raises(NotFiniteError, match="the loss is inf"):
+        check_loss(bad, {"policy loss": fine})
 
 
 def test_gradients_are_named() -> None:

@@ -181,6 +181,20 @@ def test_gaussian_equals_scipy(head_class: type[ActionHead]) -> None:
     np.testing.assert_allclose(distribution.mode.detach(), mean, rtol=1e-4, atol=1e-5)
 
 
+def test_a_gaussian_in_units_of_the_bounds() -> None:
+    """1 is half the range, 0 its middle; a component that is not bounded on both sides keeps its own units."""
+    infinity = np.inf
+    space = Box(np.array([-0.4, 1, -infinity, 0], np.float32), np.array([0.4, 5, infinity, infinity], np.float32))
+    head, features = wild(GaussianHead(5, space, init_log_std=-1, scale_to_bounds=True)), torch.randn(6, 5)
+    distribution = head(features).base_dist
+    middle, scale = np.array([0, 3, 0, 0]), np.array([0.4, 2, 1, 1])
+    mean = middle + scale * affine(head.mean, features)
+    np.testing.assert_allclose(distribution.mean.detach(), mean, rtol=1e-4, atol=1e-5)
+    std = scale * np.exp(head.log_std.detach().numpy())
+    np.testing.assert_allclose(distribution.stddev.detach(), np.broadcast_to(std, (6, 4)), rtol=1e-4)
+    assert head.state_dict().keys() == GaussianHead(5, space).state_dict().keys()
+
+
 @pytest.mark.parametrize("space", [MultiBinary(4), MultiBinary([2, 2])])
 def test_bernoulli_equals_scipy(space: MultiBinary) -> None:
     """Independent coins of sigmoid(logit); the mode is the likelier side of each."""

@@ -20,6 +20,7 @@ PACKAGE = ROOT / "lit_a3c"
 
 FLOORS = {
     "errors": 0,
+    "guard": 0,
     "signals": 0,
     "processes": 0,
     # The design puts envs on floor 3; it needs nothing but errors, and a rollout carries its Episodes.
@@ -28,7 +29,6 @@ FLOORS = {
     "returns": 1,
     "losses": 1,
     "rollout": 1,
-    "guard": 2,
     "running": 1,
     "bodies": 2,
     "distributions": 2,

@@ -148,6 +148,20 @@ class Counted(Toy):
         return 1.0, self.t == 9
 
 
+class Poisoned(Toy):
+    """Gives NaN as the first number of the observation, or as the reward, in step ``at`` of each episode."""
+
+    def __init__(self, what: str = "observation", at: int = 3, render_mode: str | None = None) -> None:
+        super().__init__(render_mode)
+        self.what, self.at = what, at
+
+    def observe(self) -> Any:
+        return np.array([np.nan if self.what == "observation" and self.t == self.at else self.t], np.float32)
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        return (float("nan") if self.what == "reward" and self.t == self.at - 1 else 1.0), False
+
+
 class BreaksElsewhere(Toy):
     """Raises in worker processes, and says when; the process that the user started has no trouble."""
 
@@ -318,6 +332,7 @@ for toy, limit in {
     StartsAtOne: None,
     Broken: None,
     BreaksElsewhere: None,
+    Poisoned: None,
     Counted: None,
     Unbuildable: None,
     Pid: None,

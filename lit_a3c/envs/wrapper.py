@@ -12,6 +12,7 @@ from torch import Tensor
 from torchrl.envs import GymWrapper
 
 from lit_a3c.counter import Counter
+from lit_a3c.guard import check_step
 
 
 class VectorEnvWrapper(GymWrapper):
@@ -33,10 +34,13 @@ class VectorEnvWrapper(GymWrapper):
     def _reset(self, tensordict: TensorDictBase | None = None, **kwargs: Any) -> TensorDictBase:
         mask = None if tensordict is None else tensordict.get("_reset", None)
         self.begun = torch.ones_like(self.begun) if mask is None else self.begun | mask.squeeze(-1)
-        return super()._reset(tensordict, **kwargs)
+        result = super()._reset(tensordict, **kwargs)
+        check_step(result.get("observation").numpy())
+        return result
 
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
         observation, reward, terminated, truncated, _ = self._env.step(tensordict.get(self.action_key).numpy())
+        check_step(observation, reward)
         ends = {"terminated": _column(terminated), "truncated": _column(truncated)}
         values: dict[str, Any] = {
             "observation": torch.from_numpy(observation),

@@ -25,19 +25,31 @@ class GaussianHead(ActionHead):
         num_features: Size ``F`` of the body's output.
         space: A floating ``Box`` of any shape, ``A`` components in all.
         init_log_std: Initial ``log(sigma)``, in the environment's own action units.
+        scale_to_bounds: Let 1 be half the range of a bounded component, and 0 its middle, for mean and sigma alike, so
+            that one ``init_log_std`` suits ranges of 0.4 and of 3.
     """
 
-    def __init__(self, num_features: int, space: Space, init_log_std: float = 0.0) -> None:
+    middle: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, num_features: int, space: Space, init_log_std: float = 0.0, scale_to_bounds: bool = False
+    ) -> None:
         super().__init__()
         self.shape = _box_shape(self, space)
         check_number("model.head.init_log_std", init_log_std, low=-20, high=10)
+        self._scaled = scale_to_bounds
+        for name, values in zip(("middle", "scale"), _ranges(space), strict=True):
+            self.register_buffer(name, values, persistent=False)
         num_actions = self.shape.numel()
         self.mean = orthogonal(nn.Linear(num_features, num_actions), gain=0.01)  # explore before steering
         self.log_std = nn.Parameter(torch.full((num_actions,), float(init_log_std)))
 
     def forward(self, features: Tensor) -> Distribution:
-        mean = self.mean(features).float()
-        return _gaussian(mean, self.log_std.exp().expand_as(mean), self.shape)
+        mean, std = self.mean(features).float(), self.log_std.exp()
+        if self._scaled:
+            mean, std = self.middle + self.scale * mean, self.scale * std
+        return _gaussian(mean, std.expand_as(mean), self.shape)
 
 
 class StateDependentGaussianHead(ActionHead):
@@ -179,6 +191,15 @@ def _gaussian(mean: Tensor, std: Tensor, shape: torch.Size) -> Distribution:
     normal = Normal(mean.view((*lead, *shape)), std.reshape((*lead, *shape)), validate_args=False)
     # Independent sums log_prob and entropy over the action's own dimensions, so both come out as [...].
     return Independent(normal, len(shape), validate_args=False)
+
+
+def _ranges(space: Space) -> tuple[Tensor, Tensor]:
+    """Middle and half the range of each component, ``[A]``; 0 and 1 where it is not bounded on both sides."""
+    assert isinstance(space, Box)
+    low, high = (torch.as_tensor(bound, dtype=torch.float32).flatten() for bound in (space.low, space.high))
+    bounded = low.isfinite() & high.isfinite() & (low < high)
+    middle, half = (low + high) / 2, (high - low) / 2
+    return torch.where(bounded, middle, 0.0), torch.where(bounded, half, 1.0)
 
 
 def _register_bounds(head: ActionHead, space: Space) -> torch.Size:

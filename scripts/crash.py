@@ -1,0 +1,353 @@
+"""What a training survives, counted: kills, damaged files, dead and hung workers, numbers that are not finite, hours.
+
+    python scripts/crash.py kill --recipe cartpole --times 100       # SIGKILL, resume, no step counted twice
+    python scripts/crash.py exact --recipe mujoco --times 20         # serial: to the bit as if never killed
+    python scripts/crash.py workers --mode hogwild --times 25 --signal KILL
+    python scripts/crash.py damage --times 200
+    python scripts/crash.py numbers --times 100
+    python scripts/crash.py soak --recipe atari --minutes 60
+
+Each prints a line for every thing that went wrong and a summary; 1 if anything did. Further options go to
+``lit-a3c fit``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import math
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lit_a3c.sealed import DamagedError, seal, unseal
+
+LAST = Path("runs/run/version_0/checkpoints/last.ckpt")
+COUNTED = {"cartpole": "crash_envs:CountedCartPole-v0"}
+"""Environments that count their steps where no code of the training has a part in it."""
+QUIET = ("--trainer.enable_progress_bar=false", "--trainer.logger.name=run", "--trainer.logger.version=0")
+RECIPES = {
+    "cartpole": ("--data.total_steps=100000000", "--trainer.val_check_interval=400", "--data.eval_episodes=2"),
+    "mujoco": ("--data.total_steps=100000000", "--trainer.val_check_interval=400", "--data.eval_episodes=1"),
+    "atari": ("--data.total_steps=100000000", "--trainer.val_check_interval=1000000", "--data.atari.sticky=0.25"),
+}
+SAVE_OFTEN = (
+    "--trainer.callbacks=[{class_path: lit_a3c.callbacks.checkpoint.LastCheckpoint, init_args: {every_n_updates: 5}}]"
+)
+
+
+def main() -> int:
+    """One campaign."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("campaign", choices=CAMPAIGNS)
+    parser.add_argument("--recipe", choices=RECIPES, default="cartpole")
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--mode", choices=["async", "sync", "serial", "hogwild"], default="async")
+    parser.add_argument("--signal", choices=["KILL", "STOP"], default="KILL", help="of the campaign `workers`")
+    parser.add_argument("--updates", type=int, default=400, help="of the campaign `exact`")
+    parser.add_argument("--minutes", type=float, default=60, help="of the campaign `soak`")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments, options = parser.parse_known_args()
+    random.seed(arguments.seed)
+    scripts = str(Path(__file__).parent.absolute())
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [scripts, os.environ.get("PYTHONPATH")]))
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
+        problems = 0
+        for problem in CAMPAIGNS[arguments.campaign](arguments, options):
+            problems += 1
+            print(f"PROBLEM: {problem}", flush=True)
+    print(f"{arguments.campaign}: {problems} problems", flush=True)
+    return 1 if problems else 0
+
+
+# Processes
+
+
+def fit(arguments: Any, options: list[str], *, resume: bool = False) -> list[str]:
+    """The command of a training, new or resumed."""
+    hogwild = ("--trainer.strategy=hogwild", "--trainer.devices=2")
+    learner = ("--trainer.strategy=auto", "--trainer.devices=1", f"--data.mode={arguments.mode}")
+    source = f"--ckpt_path={LAST}" if resume else f"--config={arguments.recipe}.yaml"
+    command = [sys.executable, "-m", "lit_a3c", "fit", source, *RECIPES[arguments.recipe], *QUIET, SAVE_OFTEN]
+    return [*command, *(hogwild if arguments.mode == "hogwild" else learner), *options]
+
+
+@contextlib.contextmanager
+def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A command with a process group of its own, of which nothing is left afterwards."""
+    with Path("log").open("a") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, text=True, start_new_session=True)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str], seconds: float = 120) -> Any:
+    """The first true value.
+
+    Raises:
+        RuntimeError: The process ended, or the time did.
+    """
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"waited in vain; exit code {process.poll()}:\n{Path('log').read_text()[-2000:]}")
+        time.sleep(0.01)
+    return value
+
+
+def changed(file: Path) -> Callable[[], bool]:
+    """Whether a file is another than now."""
+
+    def stamp() -> Any:
+        return file.stat().st_mtime_ns if file.exists() else None
+
+    before = stamp()
+    return lambda: stamp() != before
+
+
+def descendants(pid: int) -> set[int]:
+    """Processes of the group of this one."""
+    group = set()
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            rest = file.read_text().rpartition(")")[2].split()
+            if int(rest[2]) == pid and rest[0] != "Z":
+                group.add(int(file.parent.name))
+    return group - {pid}
+
+
+# Campaigns
+
+
+def kill(arguments: Any, options: list[str]) -> Iterator[str]:
+    """SIGKILL at random moments, half of them while a checkpoint is being written; TMPDIR is on another file system."""
+    if Path("/dev/shm").is_dir():
+        os.environ["TMPDIR"] = "/dev/shm"
+    if arguments.recipe in COUNTED:
+        options = [
+            f"--data.env_id={COUNTED[arguments.recipe]}",
+            f"--data.env_kwargs={{file: {Path.cwd()}/count}}",
+            *options,
+        ]
+    part, steps, writing = LAST.with_name(f".{LAST.name}.part"), 0, 0
+    for i in range(arguments.times):
+        taken_before = _size(Path("count"))
+        with running(fit(arguments, options, resume=i > 0)) as process:
+            wait_for(changed(LAST), process)
+            time.sleep(random.uniform(0, 1))
+            if i % 2:
+                with contextlib.suppress(RuntimeError):
+                    wait_for(part.exists, process, seconds=5)
+            os.killpg(process.pid, signal.SIGKILL) if random.random() < 0.5 else process.kill()
+            process.wait()
+            writing += part.exists()
+            deadline = time.monotonic() + 2
+            while left := descendants(process.pid):
+                if time.monotonic() > deadline:
+                    yield f"kill {i}: {len(left)} processes outlived the learner by two seconds"
+                    break
+                time.sleep(0.02)
+        try:
+            checkpoint = unseal(LAST.read_bytes())
+        except DamagedError as error:
+            yield f"kill {i}: last.ckpt is unreadable: {error}"
+            continue
+        if checkpoint["steps"] < steps:
+            yield f"kill {i}: {checkpoint['steps']} steps after {steps}"
+        learned, taken = checkpoint["steps"] - steps, _size(Path("count")) - taken_before
+        if arguments.recipe in COUNTED and learned > taken:
+            yield f"kill {i}: {learned} steps learned from, {taken} taken"
+        steps = checkpoint["steps"]
+    print(
+        f"{arguments.times} kills of {arguments.recipe}, {writing} of them inside a write; {steps:,} steps learned from"
+    )
+
+
+def exact(arguments: Any, options: list[str]) -> Iterator[str]:
+    """A serial run killed at random moments ends with the weights of one that never was."""
+    arguments.mode = "serial"
+    to_the_end = [f"--trainer.max_steps={arguments.updates}", *options]
+    kills, limit = 0, arguments.times
+    with running(fit(arguments, to_the_end)) as process:
+        process.wait()
+    reference = unseal(LAST.read_bytes())
+    LAST.parents[1].rename("reference")
+    while True:
+        with running(fit(arguments, to_the_end, resume=LAST.exists())) as process:
+            saved = changed(LAST)
+            if kills < limit:
+                with contextlib.suppress(RuntimeError):
+                    wait_for(lambda saved=saved: saved() or process.poll() is not None, process)
+                    time.sleep(random.uniform(0, 0.5))
+            else:
+                process.wait()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                kills += 1
+            process.wait()
+            if process.returncode == 0:
+                break
+            if process.returncode != -signal.SIGKILL:
+                yield f"exit code {process.returncode}: {Path('log').read_text()[-1000:]}"
+                return
+    checkpoint = unseal(LAST.read_bytes())
+    differing = [
+        name
+        for name, value in reference["state_dict"].items()
+        if not torch.equal(value, checkpoint["state_dict"][name])
+    ]
+    if differing or checkpoint["steps"] != reference["steps"]:
+        counts = f"{checkpoint['steps']} and {reference['steps']} steps"
+        yield f"{len(differing)} tensors differ after {kills} kills; {counts}"
+    print(f"{arguments.recipe}: {kills} kills in {arguments.updates} updates, {reference['steps']:,} steps")
+
+
+def workers(arguments: Any, options: list[str]) -> Iterator[str]:
+    """Workers killed or stopped one after the other; the run goes on, and ends by SIGTERM as it should."""
+    signum, times = getattr(signal, f"SIG{arguments.signal}"), []
+    timeout = 10 if arguments.signal == "STOP" else 120
+    more = [f"--data.max_restarts={arguments.times}", f"--data.worker_timeout={timeout}"]
+    metrics = LAST.parents[1] / "metrics.csv"
+    with running(fit(arguments, [*more, *options])) as process:
+        wait_for(changed(LAST), process)
+        for _ in range(arguments.times):
+            time.sleep(random.uniform(0.2, 1))
+            before = _workers(process.pid)
+            start = time.monotonic()
+            os.kill(random.choice(sorted(before)), signum)
+            wait_for(functools.partial(_replaced, process.pid, before), process)
+            wait_for(changed(metrics), process)
+            times.append(time.monotonic() - start)
+        process.terminate()
+        if (code := process.wait(10)) != 143:
+            yield f"exit code {code} after SIGTERM"
+    found = len(re.findall("it is replaced", Path("log").read_text()))
+    if found != arguments.times:
+        yield f"{found} replacements reported of {arguments.times}"
+    print(
+        f"{arguments.mode}: {arguments.times} workers replaced after SIG{arguments.signal}; from it to the next "
+        f"row of the log {np.median(times):.1f} s (at most {max(times):.1f} s)"
+    )
+
+
+def damage(arguments: Any, options: list[str]) -> Iterator[str]:
+    """A real checkpoint, cut short or with a flipped bit."""
+    with running(fit(arguments, ["--trainer.max_steps=10", *options])) as process:
+        process.wait()
+    data = LAST.read_bytes()
+    assert seal(unseal(data)), "the undamaged one can be read"
+    for i in range(arguments.times):
+        position = random.randrange(len(data))
+        if i % 2:
+            damaged = data[:position]
+        else:
+            damaged = data[:position] + bytes([data[position] ^ 1 << random.randrange(8)]) + data[position + 1 :]
+        try:
+            unseal(damaged)
+        except DamagedError:
+            continue
+        yield f"{'cut' if i % 2 else 'flip'} at {position} of {len(data)} was not noticed"
+    print(f"{arguments.times} damaged files of {len(data):,} bytes")
+
+
+def numbers(arguments: Any, options: list[str]) -> Iterator[str]:
+    """NaN and infinity from the environment, at random steps: named, and in no checkpoint."""
+    for i in range(arguments.times):
+        what, value = ("observation", "reward")[i % 2], ("nan", "inf", "-inf")[i % 3]
+        at, log = random.randrange(200, 2000), Path("log")
+        kwargs = f"{{what: {what}, value: '{value}', at: {at}}}"
+        more = [
+            "--data.env_id=crash_envs:Poisoned-v0",
+            f"--data.env_kwargs={kwargs}",
+            "--data.num_workers=1",
+            "--data.max_restarts=0",
+        ]
+        start = _size(log)
+        with running(fit(arguments, [*more, *options])) as process:
+            code = process.wait(120)
+        said = log.read_text()[start:]
+        if code != 1 or not re.search(rf"the {what}.* is {value} in environment", said):
+            yield f"{kwargs}: exit code {code}, {said[-500:]}"
+        for file in Path().rglob("*.ckpt"):
+            if not all(v.isfinite().all() for v in unseal(file.read_bytes())["state_dict"].values()):
+                yield f"{kwargs}: {file} is not finite"
+    print(f"{arguments.times} numbers that are not finite")
+
+
+def soak(arguments: Any, options: list[str]) -> Iterator[str]:
+    """Memory, file descriptors and shared memory of all processes of a long run: their slopes per hour."""
+    samples: list[tuple[float, float, float, float]] = []
+    with running(fit(arguments, options)) as process:
+        wait_for(changed(LAST), process)
+        time.sleep(60)  # caches fill
+        begin = time.monotonic()
+        while (now := time.monotonic() - begin) < 60 * arguments.minutes:
+            pids = descendants(process.pid) | {process.pid}
+            memory, shared = (sum(_status(pid, name) for pid in pids) / 1024 for name in ("RssAnon", "RssShmem"))
+            samples.append(
+                (now / 3600, memory, shared, sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids))
+            )
+            time.sleep(10)
+        process.terminate()
+        process.wait(10)
+    hours, *series = np.array(samples).T
+    for name, values, allowed in zip(
+        ("memory, MiB", "shared memory, MiB", "descriptors"), series, (30, 5, 1), strict=True
+    ):
+        slope = np.polyfit(hours, values, 1)[0]
+        print(f"{arguments.recipe}: {name} {values[0]:.0f} to {values[-1]:.0f}, {slope:+.2f} an hour")
+        if slope * hours[-1] > allowed:
+            yield f"{name} grows"
+
+
+CAMPAIGNS = {"kill": kill, "exact": exact, "workers": workers, "damage": damage, "numbers": numbers, "soak": soak}
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _workers(group: int) -> set[int]:
+    """Processes of the group that run a worker; the fork server and the resource tracker do not."""
+    found = set()
+    for pid in descendants(group):
+        with contextlib.suppress(OSError):
+            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            if parent != group:  # workers are children of the fork server
+                found.add(pid)
+    return found
+
+
+def _replaced(group: int, before: set[int]) -> bool:
+    """Whether there are as many workers as before, but not the same."""
+    now = _workers(group)
+    return len(now) == len(before) and now != before
+
+
+def _status(pid: int, name: str) -> float:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return float(line.split()[1])
+    return math.nan
+
+
+if __name__ == "__main__":
+    sys.exit(main())
