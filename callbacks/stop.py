@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_a3c.signals import INTERRUPTION
@@ -18,8 +17,6 @@ class StopOnSignal(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         INTERRUPTION.training = True
-        # There Lightning saves and requeues on a signal of its own, and SIGTERM comes along with it.
-        INTERRUPTION.deaf_to_sigterm = SLURMEnvironment.detect()
 
     def on_train_batch_end(self, *args: Any) -> None:
         INTERRUPTION.check()

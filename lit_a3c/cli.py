@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import tempfile
@@ -147,6 +148,9 @@ class A3CCommandLine(LightningCLI):
             if options.get("name") is None:
                 options["name"] = self.config[self.subcommand].data.env_id.split("/")[-1].split(":")[-1]
             _check_writable(options["save_dir"])
+            run = Path(options["save_dir"], options["name"], str(options.get("version")), "checkpoints")
+            if run.is_dir():  # of a run that goes on
+                _check_writable(str(run))
 
     def before_fit(self) -> None:
         """Say what is about to run, and where its files go.
@@ -250,10 +254,13 @@ def _continue_run(logger: Any, checkpoint: Any) -> None:
 
 
 def _check_writable(directory: str) -> None:
+    """By writing as much as a small checkpoint: on a full disk an empty file may still be made."""
     try:
         Path(directory).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(bytes(2**20))
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise ConfigError(f"the output directory {directory!r} cannot be written to: {error.strerror}.") from error
 

@@ -24,12 +24,11 @@ class Interruption:
         signum: The signal that asked to stop, or None.
         training: Whether there is something to save: before and after, a signal ends the process at once.
         interruptible: Whether the training may be interrupted anywhere, because it is between two updates.
-        deaf_to_sigterm: Leave SIGTERM to others, as on a cluster that requeues jobs.
     """
 
     def __init__(self) -> None:
         self.signum: int | None = None
-        self.training = self.interruptible = self.deaf_to_sigterm = False
+        self.training = self.interruptible = False
 
     @property
     def exit_code(self) -> int:
@@ -70,8 +69,6 @@ class Interruption:
             raise KeyboardInterrupt
 
     def _stop(self, signum: int, frame: Any) -> None:
-        if signum == signal.SIGTERM and self.deaf_to_sigterm:
-            return
         if self.signum is not None or not self.training:
             sys.stdout.flush()
             os._exit(128 + signum)  # workers end when their pipes close

@@ -20,7 +20,8 @@ from lightning.pytorch import Trainer, seed_everything
 from lit_a3c import A3C, MLPBody, RolloutData
 from lit_a3c.main import main
 from lit_a3c.recipes import shipped_recipes
-from tests.commands import RUN, Lightning, alive, column, launch, read, rows, shared_memory, started, wait_for
+from tests.commands import RUN, Lightning, alive, column, launch, living, read, rows, shared_memory, started, wait_for
+from tests.toys import toy
 
 STEPS, ROLLOUT = 4_000, 80
 SMALL = [
@@ -534,6 +535,37 @@ def test_a_signal_before_the_training_ends_at_once(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             assert process.wait(5) in (130, -signal.SIGINT)  # the latter while the interpreter itself starts
     assert not (tmp_path / RUN / "metrics.csv").exists()
+
+
+def test_workers_end_with_a_killed_learner(tmp_path: Path) -> None:
+    """Within two seconds, in the middle of a step that takes a minute."""
+    before, file = shared_memory(), tmp_path / "steps"
+    slow = ["--data.env_id", toy("Counted"), "--data.env_kwargs", f"{{file: {file}, pause: 60}}"]
+    with started(tmp_path, *FIT, *slow, "--data.num_workers", "2", "--data.envs_per_worker", "1") as process:
+        wait_for(lambda: file.exists() and file.stat().st_size == 2, 60)
+        process.kill()
+        process.wait()
+        wait_for(lambda: not living(process.pid), 2)
+    assert not shared_memory() - before
+
+
+def test_slurms_signal_saves_and_requeues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sent to every process of the job, as ``scancel --signal`` may: Lightning saves and asks, and nobody ends."""
+    (tmp_path / "scontrol").write_text(f"#!/bin/sh\necho $* > {tmp_path}/requeued\n")
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    for name, value in {"JOB_ID": "7", "JOB_NAME": "job", "NTASKS": "1", "PROCID": "0", "LOCALID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    run = tmp_path / RUN
+    with started(tmp_path, *FIT, "--data.total_steps", "10_000_000") as process:
+        wait_for(lambda: (run / "metrics.csv").exists() and len(rows(run)) > 3, 60)
+        os.killpg(process.pid, signal.SIGUSR1)
+        wait_for((tmp_path / "requeued").exists, 20)
+        seen = len(rows(run))
+        wait_for(lambda: len(rows(run)) > seen, 20)
+    assert (tmp_path / "requeued").read_text() == "requeue 7\n"
+    (saved,) = tmp_path.glob("hpc_ckpt_*.ckpt")
+    assert read(saved)["steps"] > 0
 
 
 def test_pong_trains_within_twenty_seconds(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import multiprocessing as mp
 import os
@@ -24,7 +23,7 @@ from torch.utils.data import DataLoader
 from lit_a3c import A3C, ConfigError, Hogwild, MLPBody, RMSprop, Rollout, RolloutData, WorkerError
 from lit_a3c.meter import Tally, TrainingMeter
 from lit_a3c.processes import cores
-from tests.commands import RUN, Lightning, column, read, rows, shared_memory, started, wait_for
+from tests.commands import RUN, Lightning, column, living, read, rows, shared_memory, started, wait_for
 from tests.toys import toy
 
 ENVS, LENGTH = 2, 4
@@ -463,18 +462,6 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
         wait_for(lambda: not living(process.pid), 3)
         wait_for(lambda: not shared_memory() - before, 5)
-
-
-def living(group: int) -> list[str]:
-    """The processes of a group. An orphan that has ended stays a zombie until the container's init looks at it."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            name, _, rest = file.read_text().rpartition(")")
-            state, _, its_group = rest.split()[:3]
-            if int(its_group) == group and state != "Z":
-                found.append(name)
-    return found
 
 
 def test_kill_9_leaves_nothing_behind(running: subprocess.Popen[bytes]) -> None:

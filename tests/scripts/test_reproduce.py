@@ -1,0 +1,44 @@
+"""A finished run is not repeated, one that was cut short goes on."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.commands import ROOT, environment, read
+
+
+def reproduce(directory: Path, *options: str) -> str:
+    command = [sys.executable, str(ROOT / "scripts/reproduce.py"), "mujoco-1m", "--output", str(directory / "results")]
+    task = ["--environments", "InvertedPendulum-v5", "--seeds", "0"]
+    short = ["--data.total_steps", "3200", "--trainer.val_check_interval", "10", "--data.envs_per_worker", "4"]
+    done = subprocess.run(
+        [*command, *task, *short, *options],
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
+    run = tmp_path / "runs/reproduce/mujoco-1m/InvertedPendulum-v5/seed0"
+    assert "seed 0" in reproduce(tmp_path, "--jobs", "1", "--trainer.max_steps", "20")
+    assert 0 < read(run / "checkpoints/last.ckpt")["steps"] < 3200
+    (tmp_path / "results/mujoco-1m.csv").unlink()
+    (run / "finished").unlink()
+    for score in run.glob("test-*.json"):
+        score.unlink()
+    assert "seed 0" in reproduce(tmp_path, "--trainer.max_steps", "-1")
+    with (tmp_path / "results/mujoco-1m.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["evaluation"] for row in rows[-2:]] == ["best", "last"]
+    assert int(rows[-1]["steps"]) >= 3200
+    steps = [int(row["steps"]) for row in rows if row["evaluation"] == "validation"]
+    assert steps == sorted(set(steps))
+    assert len(steps) > 2
+    assert all(float(row["seconds"]) > 0 and row["versions"] and row["mode"] == "hogwild" for row in rows)
+    assert reproduce(tmp_path) == ""
