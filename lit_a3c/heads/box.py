@@ -26,8 +26,8 @@ class GaussianHead(ActionHead):
     Args:
         num_features: Size ``F`` of the body's output.
         space: A floating ``Box`` of any shape, ``A`` components in all.
-        init_log_std: Initial ``log(sigma)``, in the environment's own action units. None is ``-log(max(A, 3)) / 2``: noise of
-            the same length in any number of components. What one joint bears makes a robot of many fall over.
+        init_log_std: Initial ``log(sigma)``, in the environment's own action units. None: ``-log(max(A, 3)) / 2``,
+            noise of the same length in any number of components. What one joint bears makes a robot of many fall over.
         scale_to_bounds: Let 1 be half the range of a bounded component, and 0 its middle, for mean and sigma alike, so
             that one ``init_log_std`` suits ranges of 0.4 and of 3.
     """
