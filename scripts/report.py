@@ -1,11 +1,12 @@
-r"""The table and the curves of what ``reproduce.py`` measured, beside published scores.
+r"""The table and the curves of what ``reproduce.py`` measured, beside published scores and beside another's run.
 
     python scripts/report.py docs/results/mujoco-1m.csv --reference docs/results/published_mujoco.csv \
         --columns tianshou_a2c_1M sb3zoo_a2c_1M --curves docs/mujoco-1m.png
 
 Prints a Markdown table: over the seeds of an environment the mean of the test scores of the best checkpoints, their
 standard deviation and the 95% bootstrap interval of the mean, and the mean of the last policies. The first published
-column is the one to beat; it is drawn into the curves, which are the seeds' validations and their mean.
+column is the one to beat; it is drawn into the curves, which are the seeds' validations and their mean. ``--beside``
+takes a file of ``sb3.py``, whose curves are drawn into the same panels.
 """
 
 from __future__ import annotations
@@ -30,28 +31,28 @@ def main() -> None:
     """Print the table and draw the curves."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("results", type=Path, help="CSV file of reproduce.py")
+    parser.add_argument("--environments", nargs="+", help="only these")
     parser.add_argument("--reference", type=Path, help="CSV file of published scores, by environment in column env")
     parser.add_argument("--columns", nargs="+", default=[], help="columns of it")
+    parser.add_argument("--beside", type=Path, help="CSV file of sb3.py")
     parser.add_argument("--curves", type=Path, help="picture to write")
     parser.add_argument("--axis", default="steps", choices=["steps", "frames", "seconds"], help="of the curves")
     arguments = parser.parse_args()
-    by_environment: dict[str, Rows] = defaultdict(list)
-    for row in _read(arguments.results):
-        by_environment[row["environment"]].append(row)
+    ours = _by_environment(arguments.results, arguments.environments)
+    theirs = _by_environment(arguments.beside, list(ours)) if arguments.beside else {}
     reference = {row["env"]: row for row in _read(arguments.reference)} if arguments.reference else {}
-    published = {
-        env: [reference.get(_task(env), {}).get(name, "") for name in arguments.columns] for env in by_environment
-    }
-    print_table(by_environment, arguments.columns, published)
+    published = {env: [reference.get(_task(env), {}).get(name, "") for name in arguments.columns] for env in ours}
+    print_table(ours, arguments.columns, published)
     if arguments.curves:
-        draw(by_environment, published, arguments.columns, arguments.axis, arguments.curves)
+        goals = {env: float(values[0]) for env, values in published.items() if values and values[0]}
+        draw({"lit-a3c": ours, "Stable-Baselines3": theirs}, goals, arguments.axis, arguments.curves)
 
 
-def print_table(by_environment: dict[str, Rows], columns: list[str], published: dict[str, list[str]]) -> None:
+def print_table(results: dict[str, Rows], columns: list[str], published: dict[str, list[str]]) -> None:
     """One line for each environment."""
     head = ["environment", "seeds", "best checkpoint", "sd", "95% interval", "last policy", "seconds", *columns]
     print(f"| {' | '.join(head)} |\n{'|---' * len(head)}|")
-    for environment, rows in sorted(by_environment.items()):
+    for environment, rows in sorted(results.items()):
         best, last = (scores(rows, checkpoint) for checkpoint in ("best", "last"))
         low, high = bootstrap_interval(best)
         seconds = np.mean([float(row["seconds"]) for row in rows if row["evaluation"] == "last"])
@@ -75,22 +76,22 @@ def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def draw(
-    by_environment: dict[str, Rows], published: dict[str, list[str]], columns: list[str], axis: str, output: Path
-) -> None:
-    """A panel for each environment."""
-    wide = min(3, len(by_environment))
-    high = -(-len(by_environment) // wide)
+def draw(results: dict[str, dict[str, Rows]], goals: dict[str, float], axis: str, output: Path) -> None:
+    """A panel for each environment, with the curves of everybody who has been there."""
+    environments = sorted({environment for by_environment in results.values() for environment in by_environment})
+    wide = min(3, len(environments))
+    high = -(-len(environments) // wide)
     figure, axes = plt.subplots(high, wide, figsize=(4 * wide + 1, 2.8 * high), squeeze=False, layout="constrained")
-    for panel in axes.flat[len(by_environment) :]:
+    for panel in axes.flat[len(environments) :]:
         panel.set_axis_off()
-    for panel, (environment, rows) in zip(axes.flat, sorted(by_environment.items()), strict=False):
-        at, by_seed = _curves(rows, axis)
-        for curve in by_seed:
-            panel.plot(at, curve, color="C0", linewidth=0.5, alpha=0.5)
-        panel.plot(at, by_seed.mean(axis=0), color="C0", label=f"lit-a3c, mean of {len(by_seed)}")
-        if published[environment] and published[environment][0]:
-            panel.axhline(float(published[environment][0]), color="C1", linestyle="--", label=columns[0])
+    for panel, environment in zip(axes.flat, environments, strict=False):
+        for i, (name, by_environment) in enumerate(results.items()):
+            if rows := by_environment.get(environment):
+                at, by_seed = curves(rows, axis)
+                panel.plot(at, by_seed.T, color=f"C{i}", linewidth=0.5, alpha=0.5)
+                panel.plot(at, by_seed.mean(axis=0), color=f"C{i}", label=f"{name}, {len(by_seed)} seeds")
+        if environment in goals:
+            panel.axhline(goals[environment], color="grey", linestyle="--", label="published A2C")
         panel.set(title=environment, xlabel=axis)
         panel.grid(alpha=0.3)
         panel.legend(fontsize="x-small")
@@ -99,7 +100,7 @@ def draw(
     print(f"written to {output}")
 
 
-def _curves(rows: Rows, axis: str) -> tuple[np.ndarray, np.ndarray]:
+def curves(rows: Rows, axis: str) -> tuple[np.ndarray, np.ndarray]:
     """A common grid over the part of the axis that all seeds have, and each seed's validations on it."""
     seeds: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in rows:
@@ -108,6 +109,14 @@ def _curves(rows: Rows, axis: str) -> tuple[np.ndarray, np.ndarray]:
     points: list[Any] = [np.array(sorted(curve)).T for curve in seeds.values()]
     grid = np.linspace(max(x[0] for x, _ in points), min(x[-1] for x, _ in points), 100)
     return grid, np.array([np.interp(grid, x, y) for x, y in points])
+
+
+def _by_environment(file: Path, environments: list[str] | None) -> dict[str, Rows]:
+    rows: dict[str, Rows] = defaultdict(list)
+    for row in _read(file):
+        if environments is None or row["environment"] in environments:
+            rows[row["environment"]].append(row)
+    return dict(rows)
 
 
 def _task(environment: str) -> str:

@@ -92,8 +92,8 @@ class Run:
 
     def train(self) -> None:
         """To the end of the budget, from the last checkpoint if there is one."""
-        last, finished = self.directory / "checkpoints/last.ckpt", self.directory / "finished"
-        if finished.exists():
+        last, done = self.directory / "checkpoints/last.ckpt", self.directory / "finished"
+        if done.exists():
             return
         if not last.exists():
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -110,7 +110,7 @@ class Run:
             *self.suite.options,
             *self.options,
         )
-        finished.touch()
+        done.touch()
 
     def test(self, checkpoint: str) -> dict[str, Any]:
         """The score of the ``best`` or ``last`` checkpoint, by fresh episodes."""
@@ -168,12 +168,12 @@ def main() -> int:
     arguments, options = parser.parse_known_args()
     suite, output = SUITES[arguments.suite], arguments.output / f"{arguments.suite}.csv"
     output.parent.mkdir(parents=True, exist_ok=True)
-    done = _done(output)
+    there = finished(output)
     devices = (f"--trainer.devices={max(1, cores() // arguments.jobs)}",)
     runs = [
         Run(arguments.suite, suite, environment, seed, (*devices, *options))
         for seed, environment in itertools.product(arguments.seeds or suite.seeds, suite.environments)
-        if environment in (arguments.environments or suite.environments) and (environment, seed) not in done
+        if environment in (arguments.environments or suite.environments) and (environment, seed) not in there
     ]
     failed = False
     with ThreadPoolExecutor(arguments.jobs) as pool:
@@ -186,7 +186,7 @@ def main() -> int:
                     failed = True
                     print(error, file=sys.stderr)
                 else:
-                    _append(output, rows)
+                    append(output, rows)
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             raise
@@ -205,7 +205,7 @@ def _train_and_score(run: Run) -> list[dict[str, Any]]:
     return rows
 
 
-def _done(output: Path) -> set[tuple[str, int]]:
+def finished(output: Path) -> set[tuple[str, int]]:
     """Environment and seed of the finished runs. A run's rows are written at once, those of ``last`` at the end."""
     if not output.exists():
         return set()
@@ -213,7 +213,7 @@ def _done(output: Path) -> set[tuple[str, int]]:
         return {(row["environment"], int(row["seed"])) for row in csv.DictReader(file) if row["evaluation"] == "last"}
 
 
-def _append(output: Path, rows: list[dict[str, Any]]) -> None:
+def append(output: Path, rows: list[dict[str, Any]]) -> None:
     """Rewrite the file with these rows, so that it is never half a run longer."""
     before = output.read_text() if output.exists() else ""
     new = output.with_suffix(".new")
