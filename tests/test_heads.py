@@ -195,13 +195,6 @@ def test_a_gaussian_in_units_of_the_bounds() -> None:
     assert head.state_dict().keys() == GaussianHead(5, space).state_dict().keys()
 
 
-@pytest.mark.parametrize(("size", "length"), [(1, 3**-0.5), (3, 1.0), (8, 1.0), (17, 1.0)])
-def test_the_noise_is_of_one_length(size: int, length: float) -> None:
-    """``sum sigma^2 = 1`` for three components and more, and no more for one than for one of three."""
-    head = GaussianHead(5, Box(-1, 1, (size,)), init_log_std=None)
-    assert head.log_std.exp().norm().item() == pytest.approx(length, rel=1e-5)
-
-
 @pytest.mark.parametrize("space", [MultiBinary(4), MultiBinary([2, 2])])
 def test_bernoulli_equals_scipy(space: MultiBinary) -> None:
     """Independent coins of sigmoid(logit); the mode is the likelier side of each."""

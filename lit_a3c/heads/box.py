@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Space
@@ -26,8 +24,7 @@ class GaussianHead(ActionHead):
     Args:
         num_features: Size ``F`` of the body's output.
         space: A floating ``Box`` of any shape, ``A`` components in all.
-        init_log_std: Initial ``log(sigma)``, in the environment's own action units. None: ``-log(max(A, 3)) / 2``,
-            noise of the same length in any number of components. What one joint bears makes a robot of many fall over.
+        init_log_std: Initial ``log(sigma)``, in the environment's own action units.
         scale_to_bounds: Let 1 be half the range of a bounded component, and 0 its middle, for mean and sigma alike, so
             that one ``init_log_std`` suits ranges of 0.4 and of 3.
     """
@@ -36,12 +33,10 @@ class GaussianHead(ActionHead):
     scale: Tensor
 
     def __init__(
-        self, num_features: int, space: Space, init_log_std: float | None = 0.0, scale_to_bounds: bool = False
+        self, num_features: int, space: Space, init_log_std: float = 0.0, scale_to_bounds: bool = False
     ) -> None:
         super().__init__()
         self.shape = _box_shape(self, space)
-        if init_log_std is None:
-            init_log_std = -math.log(max(self.shape.numel(), 3)) / 2
         check_number("model.head.init_log_std", init_log_std, low=-20, high=10)
         self._scaled = scale_to_bounds
         for name, values in zip(("middle", "scale"), _ranges(space), strict=True):
