@@ -33,6 +33,7 @@ class StopOnSignal(Callback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         INTERRUPTION.listen()
+        INTERRUPTION.interruptible = False  # not while it saves
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         INTERRUPTION.training = INTERRUPTION.interruptible = False

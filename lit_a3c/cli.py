@@ -15,6 +15,7 @@ import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.strategies import StrategyRegistry
 
 from lit_a3c.callbacks.progress import StepProgressBar
@@ -196,8 +197,9 @@ class A3CCommandLine(LightningCLI):
                 callbacks.append(VideoRecorder())
         if config.enable_progress_bar is not False:
             callbacks.append(StepProgressBar())
-        if not config.plugins:
-            kwargs.setdefault("plugins", [SafeCheckpointIO()])
+        plugins = config.plugins if isinstance(config.plugins, list) else [p for p in [config.plugins] if p is not None]
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            kwargs["plugins"] = [*plugins, SafeCheckpointIO()]
         return super().instantiate_trainer(callbacks=callbacks, **kwargs)
 
 

@@ -36,7 +36,7 @@ class RolloutData(LightningDataModule):
         updates_per_rollout: Updates made of one rollout, each of its own share of the environments, and no more than
             there are environments. With as many, every update is of one environment's ``t_max`` steps, as the paper's.
         max_restarts: Workers that may be replaced because they crashed or hung, before the next one ends the training.
-            One that fails before its first rollout always does.
+            The first that raises an exception before its first rollout does so at once.
         worker_timeout: Seconds without a rollout after which a worker is taken for hung.
         eval_episodes: Episodes of each validation.
         test_episodes: Episodes of ``lit-a3c test``.
@@ -75,7 +75,7 @@ class RolloutData(LightningDataModule):
         check_number("data.rollout_length", rollout_length, low=1, high=100_000, whole=True)
         check_number("data.updates_per_rollout", updates_per_rollout, low=1, whole=True)
         check_number("data.max_restarts", max_restarts, low=0, whole=True)
-        check_number("data.worker_timeout", worker_timeout, above=0)
+        check_number("data.worker_timeout", worker_timeout, low=5)
         for name, value in (("eval", eval_episodes), ("test", test_episodes), ("predict", predict_episodes)):
             check_number(f"data.{name}_episodes", value, low=1, high=100_000, whole=True)
         self.env = EnvConfig(env_id, atari, env_kwargs or {})

@@ -92,6 +92,7 @@ class A3C(LightningModule):
         self.policy = ActorCritic(spec, body, head, memory, share_body)
         self.return_scale = ReturnScale() if normalize_returns else None
         self.step_counter = Counter()
+        self._learning_from = 0
         self.discarded = 0
         """Steps that were taken but lost with the workers that took them."""
         self.episodes: list[Episode] = []
@@ -158,7 +159,7 @@ class A3C(LightningModule):
         self.meter.add("explained_variance", explained_variance(v_t.detach(), returns))
         self.meter.count(rollout)
         self.discarded += rollout.discarded
-        self.step_counter.add(rollout.num_steps)
+        self._learning_from += rollout.num_steps
         return loss
 
     @torch.no_grad()
@@ -218,6 +219,8 @@ class A3C(LightningModule):
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.trainer.precision != "16-mixed":  # whose scaler looks for infinities itself, and skips the update
             check_gradients(norm, ((name, p.grad) for name, p in self.policy.named_parameters()))
+        self.step_counter.add(self._learning_from)  # now nothing stops the update any more
+        self._learning_from = 0
         self.meter.add("grad_norm", norm)
         if gradient_clip_algorithm == "value":
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import logging
 import multiprocessing as mp
+import multiprocessing.util
 import os
 import signal
 import threading
@@ -65,6 +66,35 @@ class Restarts:
         log.warning("lit-a3c: %s\nlit-a3c: it is replaced (%d of at most %d times)", error, self.made, self._limit)
 
 
+class Patience:
+    """For how long workers have been silent while somebody listened.
+
+    Between two looks at most two seconds count: not an evaluation, nor a night for which a laptop slept.
+
+    Args:
+        limit: Seconds of silence after which a worker is taken for hung; more than those two.
+    """
+
+    LOOK_EVERY = 1.0
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._silent: dict[int, float] = {}
+        self._looked = time.monotonic()
+
+    def heard(self, number: int) -> None:
+        """A worker has said something, or has nothing to say."""
+        self._silent[number] = 0.0
+
+    def look(self, numbers: Iterable[int]) -> list[int]:
+        """Those of these workers whose silence has become too long."""
+        now = time.monotonic()
+        passed, self._looked = min(now - self._looked, 2 * self.LOOK_EVERY), now
+        for number in numbers:
+            self._silent[number] = self._silent.get(number, 0.0) + passed
+        return [number for number, silent in self._silent.items() if silent >= self.limit]
+
+
 @dataclass
 class Worker:
     """A worker process as its owner sees it. It ends when the connection closes, however that comes about.
@@ -115,6 +145,8 @@ def start_worker(number: int, work: Callable[..., None], *args: Any) -> Worker:
     process.start()
     theirs.close()
     watched.close()
+    # An interpreter that ends without closing its workers waits for them.
+    mp.util.Finalize(process, lifeline.close, exitpriority=0)
     return Worker(number, process, ours, lifeline)
 
 
@@ -143,7 +175,7 @@ def _live(connection: Connection, lifeline: Connection, work: Callable[..., None
     import torch
 
     threading.Thread(target=_follow, args=(lifeline,), daemon=True).start()
-    _be_deaf()
+    be_deaf()
     torch.set_num_threads(1)
     try:
         work(connection, *args)
@@ -159,8 +191,10 @@ def _follow(lifeline: Connection) -> None:
     os._exit(1)
 
 
-def _be_deaf() -> dict[int, Any]:
+def be_deaf() -> dict[int, Any]:
     """Ignore what reaches the whole group and is for the learner to decide upon; returns the handlers before."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
     signums = [getattr(signal, name) for name in names if hasattr(signal, name)]
     return {signum: signal.signal(signum, signal.SIG_IGN) for signum in signums}
@@ -198,7 +232,7 @@ def warm_up() -> None:
     if context().get_start_method() == "forkserver":
         from multiprocessing.forkserver import ensure_running
 
-        before = _be_deaf()
+        before = be_deaf()
         try:
             ensure_running()
         finally:

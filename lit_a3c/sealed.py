@@ -62,14 +62,23 @@ class SafeCheckpointIO(TorchCheckpointIO):
     goes for weights that are not finite, which nobody could go on from.
     """
 
+    _failed = False
+
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        self._failed = True
         if bad := [name for name, value in checkpoint.get("state_dict", {}).items() if not _finite(value)]:
             _complain(path, f"{bad[0]} is not finite")
             return
         try:
             _write(seal(checkpoint), str(path))
+            self._failed = False
         except OSError as error:
             _complain(path, error.strerror or str(error))
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Not while the one that was to take its place could not be written."""
+        if not self._failed:
+            super().remove_checkpoint(path)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Tensors and plain types only, whatever the caller asks for.

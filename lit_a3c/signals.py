@@ -70,12 +70,14 @@ class Interruption:
 
     def _stop(self, signum: int, frame: Any) -> None:
         if self.signum is not None or not self.training:
-            sys.stdout.flush()
+            with contextlib.suppress(Exception):  # the reader is gone, or in the middle of a print itself
+                sys.stdout.flush()
             os._exit(128 + signum)  # workers end when their pipes close
         self.signum = signum
         # print() may be what the signal has interrupted, and its buffers cannot be entered twice.
         name = signal.Signals(signum).name
-        os.write(2, f"\nlit-a3c: {name}: saving and stopping; once more ends at once.\n".encode())
+        with contextlib.suppress(OSError):
+            os.write(2, f"\nlit-a3c: {name}: saving and stopping; once more ends at once.\n".encode())
         if self.interruptible:
             self.check()
         self._set_alarm(PATIENCE)

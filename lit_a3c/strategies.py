@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import math
 import select
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,6 +25,7 @@ import cloudpickle
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import SingleDeviceStrategy, StrategyRegistry
+from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.optim import Optimizer
@@ -34,7 +34,7 @@ from lit_a3c.counter import Counter
 from lit_a3c.errors import ConfigError
 from lit_a3c.meter import Tally
 from lit_a3c.optim import parameters_of
-from lit_a3c.processes import Restarts, Worker, WorkerError, end_workers, kill_worker, start_worker
+from lit_a3c.processes import Patience, Restarts, Worker, WorkerError, be_deaf, end_workers, kill_worker, start_worker
 from lit_a3c.rollout import Rollout
 from lit_a3c.shared import Shared
 
@@ -56,8 +56,8 @@ class Hogwild(SingleDeviceStrategy):
         self._taken: Counter | None = None
         self._workers: list[Worker] = []
         self._start: Callable[[int], Worker] | None = None
-        self._heard: dict[int, tuple[int, float]] = {}  # of each rank, its updates when they last grew, and when
-        self._restarts, self._timeout = Restarts(0), math.inf
+        self._seen: dict[int, int] = {}  # of each rank, its updates when last looked at
+        self._restarts, self._patience = Restarts(0), Patience(math.inf)
         self._lost: dict[int, int] = {}  # steps of each rank that were lost so far
         self._home: Connection | None = None
         self._report_every = 1
@@ -87,6 +87,8 @@ class Hogwild(SingleDeviceStrategy):
             module.trainer.val_check_batch = max(1, module.trainer.val_check_batch // self.num_processes)
             self._start_others()
         self._adopt(self._shared, module, optimizer)
+        if self._home is not None:
+            be_deaf()  # Lightning has just begun to listen to SIGTERM
 
     @property
     def taken(self) -> Counter:
@@ -122,12 +124,11 @@ class Hogwild(SingleDeviceStrategy):
         options = {name: getattr(trainer, name) for name in MEMBER_OPTIONS} | {"precision": trainer.precision}
         report_every = max(1, trainer.log_every_n_steps // self.num_processes)
         self._restarts = Restarts(trainer.datamodule.max_restarts)
-        self._timeout = trainer.datamodule.worker_timeout
+        self._patience = Patience(trainer.datamodule.worker_timeout)
 
         def start(rank: int) -> Worker:
-            # A replacement does not play again what the one before it has played: its seeds count on from the steps.
             args = (payload, options, self._shared, rank, report_every, torch.initial_seed())
-            self._heard[rank] = (cast(Shared, self._shared).updates.count(rank), time.monotonic())
+            self._patience.heard(rank)
             return start_worker(rank, _work, *args)
 
         self._start = start
@@ -217,12 +218,18 @@ class Hogwild(SingleDeviceStrategy):
 
     def _listen(self, timeout: float) -> None:
         ready = wait([worker.connection for worker in self._workers], timeout)
+        for worker in self._workers:
+            updates = self._updates.count(worker.number)  # a worker's pulse
+            if updates != self._seen.get(worker.number):
+                self._seen[worker.number] = updates
+                self._patience.heard(worker.number)
+        hung = self._patience.look([worker.number for worker in self._workers])
         for worker in list(self._workers):
             try:
                 if worker.connection in ready:
                     self._take_in(worker, worker.receive())
-                else:
-                    self._check_pulse(worker)
+                elif worker.number in hung:
+                    raise WorkerError(f"worker {worker.number} was silent for {self._patience.limit:g} seconds")
             except WorkerError as error:
                 self._replace(worker, error)
 
@@ -232,19 +239,6 @@ class Hogwild(SingleDeviceStrategy):
             self._workers.remove(worker)
         else:
             cast(Any, self.lightning_module).meter.merge(message)
-
-    def _check_pulse(self, worker: Worker) -> None:
-        """Its updates are a worker's pulse.
-
-        Raises:
-            WorkerError: It has made none for long.
-        """
-        updates, now = self._updates.count(worker.number), time.monotonic()
-        before, since = self._heard[worker.number]
-        if updates != before:
-            self._heard[worker.number] = (updates, now)
-        elif now - since >= self._timeout:
-            raise WorkerError(f"worker {worker.number} was silent for {self._timeout:g} seconds")
 
     def _replace(self, worker: Worker, error: WorkerError) -> None:
         """Start another of the same rank. What this one had not learned from is lost, and counted.
@@ -257,12 +251,12 @@ class Hogwild(SingleDeviceStrategy):
             raise error
         kill_worker(worker)
         self._workers.remove(worker)
-        if module.finished:
-            return
-        self._restarts.make(error)
         lost = self._all_taken().count(rank) - module.step_counter.count(rank)
         module.discarded += lost - self._lost.get(rank, 0)
         self._lost[rank] = lost
+        if module.finished:
+            return
+        self._restarts.make(error)
         assert self._start is not None
         self._workers.append(self._start(rank))
 
@@ -272,8 +266,9 @@ class Hogwild(SingleDeviceStrategy):
         self.pull()
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        """The newest parameters; after a validation those that it has scored, while the others learn on."""
-        if not cast(Any, self.lightning_module).trainer.validating:
+        """The newest parameters; after a whole validation those that it has scored, while the others learn on."""
+        trainer = cast(Any, self.lightning_module).trainer
+        if not trainer.validating or trainer.state.status == TrainerStatus.INTERRUPTED:
             self.pull()
         return super().lightning_module_state_dict()
 
@@ -286,7 +281,8 @@ class Hogwild(SingleDeviceStrategy):
 
     def teardown(self) -> None:
         self._end()
-        self._shared, self._updates = None, Counter()
+        self._shared, self._taken, self._updates = None, None, Counter()
+        self._seen, self._lost = {}, {}
         super().teardown()
 
     def _end(self) -> None:
@@ -325,6 +321,7 @@ def _work(
     torch.manual_seed(seed)
     module, optimizer, data = cloudpickle.loads(payload)
     module.make_optimizer = lambda _: optimizer
+    module.step_counter = shared.steps.of(rank)  # from which the seeds count on
     for own, common in zip(module.buffers(), shared.buffers, strict=True):
         own.data = common
     strategy = Hogwild()

@@ -38,27 +38,34 @@ class RolloutStream:
         self._serial = self._collection if config.resumable and isinstance(self._collection, Serial) else None
         self._shape = [repr(config.env), config.num_workers, config.envs_per_worker]
         self._left: deque[Rollout] = deque()
-        self._before, self._lost = (0, 0), 0
+        self._before: tuple[int, int] | None = None  # steps learned from and discarded before this stream
+        self._lost = 0
+        self._acting = False
         self._random_state: Tensor | None = None
 
     def __len__(self) -> int:
         """Updates of the present epoch: those made before a resumption, and those to come."""
         module = cast(Any, self._trainer.lightning_module)
-        done = self._trainer.fit_loop.epoch_loop.batch_progress.current.completed
+        done = self._trainer.fit_loop.epoch_loop.batch_progress.current.ready
         rollouts = math.ceil((self._total_steps - module.steps) / self._steps_per_rollout)
         return done + self._parts * max(0, rollouts)
 
     def __iter__(self) -> Iterator[Rollout]:
-        module = cast(Any, self._trainer.lightning_module)
-        self._before = (module.steps, module.discarded)
+        if self._before is None:
+            module = cast(Any, self._trainer.lightning_module)
+            # What is left of a resumed rollout is learned from here, but was taken before.
+            self._before = (module.steps + sum(rollout.num_steps for rollout in self._left), module.discarded)
         if self._random_state is not None:
             torch.set_rng_state(self._random_state)
+            self._random_state = None
         while True:
             while self._left:
                 yield self._with_ledger(self._left.popleft())
             assert self._collection is not None, "the stream was closed"
             self._collection.push()
+            self._acting = True
             rollout = self._collection.next()
+            self._acting = False
             # A collection counts pushes, and there are several updates between two of them.
             version, learner_version = rollout.version * self._parts, rollout.learner_version * self._parts
             for i, part in enumerate(rollout.split(self._parts)):
@@ -67,6 +74,7 @@ class RolloutStream:
     def _with_ledger(self, rollout: Rollout) -> Rollout:
         """Every step that was taken is learned from, in flight, or discarded."""
         assert self._collection is not None
+        assert self._before is not None
         module, lost = cast(Any, self._trainer.lightning_module), self._collection.discarded
         learned, discarded = module.steps - self._before[0], module.discarded - self._before[1]
         new, self._lost = lost - self._lost, lost
@@ -74,8 +82,11 @@ class RolloutStream:
         return replace(rollout, in_flight=in_flight, discarded=new)
 
     def state(self) -> dict[str, Any]:
-        """What :meth:`resume` needs to go on exactly here, as tensors and plain types; empty where workers act."""
-        if self._serial is None:
+        """What :meth:`resume` needs to go on exactly here, as tensors and plain types.
+
+        Empty where workers act, and in the middle of a rollout: one that an error or an impatient signal broke off.
+        """
+        if self._serial is None or self._acting:
             return {}
         return {
             "shape": self._shape,

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
-import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +26,7 @@ from lit_a3c.actor import Actor, CollectConfig, tensors_of
 from lit_a3c.counter import Counter
 from lit_a3c.envs import Episode
 from lit_a3c.policy import ActorCritic
-from lit_a3c.processes import Restarts, Worker, WorkerError, end_workers, kill_worker, start_worker
+from lit_a3c.processes import Patience, Restarts, Worker, WorkerError, end_workers, kill_worker, start_worker
 from lit_a3c.rollout import Rollout
 
 SEED_STRIDE = 1_000_003
@@ -90,7 +88,6 @@ class _Lender:
         slots: Its slots.
         taken_before: Steps that were taken under its number before it started.
         owed: Slots that it is to fill.
-        heard: When it last said something, or was given something to do.
         delivered: Steps that it has handed over.
     """
 
@@ -98,7 +95,6 @@ class _Lender:
     slots: list[Rollout]
     taken_before: int
     owed: set[int] = field(default_factory=set)
-    heard: float = field(default_factory=time.monotonic)
     delivered: int = 0
 
 
@@ -121,12 +117,11 @@ class WorkerPool:
         self._weights = SharedWeights(policy)
         self._learner = tensors_of(policy)
         self._taken = Counter().shared(config.num_workers)
-        self._restarts = Restarts(config.max_restarts)
+        self._restarts, self._patience = Restarts(config.max_restarts), Patience(config.worker_timeout)
         self._ready: deque[tuple[int, int, Rollout]] = deque()  # number of the worker, of the slot, what is in it
         self._lenders = [self._start(number) for number in range(config.num_workers)]
         # Slots in the learner's hands. At first all of them, so that no worker acts before the first push.
         self._lent = [(number, slot) for slot in range(self._num_slots) for number in range(config.num_workers)]
-        self._returned = math.inf
         self.discarded = 0
 
     def _start(self, number: int) -> _Lender:
@@ -150,48 +145,39 @@ class WorkerPool:
         Raises:
             WorkerError: A worker has ended, and no more may be replaced.
         """
-        self._excuse(time.monotonic() - self._returned)
         for number, slot in self._lent:
             self._lend(self._lenders[number], slot)
         while len(self._ready) < self._take:
             self._receive()
         taken = sorted((self._ready.popleft() for _ in range(self._take)), key=lambda item: item[0])
         self._lent = [(number, slot) for number, slot, _ in taken]
-        self._returned = time.monotonic()
         return replace(Rollout.cat([rollout for *_, rollout in taken]), learner_version=self._weights.version)
-
-    def _excuse(self, pause: float) -> None:
-        """A worker's silence does not count while the learner does not listen, in an evaluation say."""
-        if pause > 1:
-            for lender in self._lenders:
-                lender.heard += pause
 
     @staticmethod
     def _lend(lender: _Lender, slot: int) -> None:
-        if not lender.owed:
-            lender.heard = time.monotonic()
         lender.owed.add(slot)
         with contextlib.suppress(OSError):  # it has ended; _receive finds its last word and reports that
             lender.worker.connection.send(slot)
 
     def _receive(self) -> None:
         """Wait for messages, and take one of every worker that has any: first come, first served."""
-        limits = [lender.heard + self._config.worker_timeout for lender in self._lenders if lender.owed]
-        patience = max(0.0, min(limits, default=math.inf) - time.monotonic())
         connections = [lender.worker.connection for lender in self._lenders]
-        ready = set(wait(connections, None if patience == math.inf else patience))
+        ready = set(wait(connections, Patience.LOOK_EVERY))
+        for number, lender in enumerate(self._lenders):
+            if lender.worker.connection in ready or not lender.owed:
+                self._patience.heard(number)
+        hung = self._patience.look(range(len(self._lenders)))
         for number, lender in enumerate(self._lenders):
             try:
                 if lender.worker.connection in ready:
                     self._take_in(number, lender, lender.worker.receive())
-                elif lender.owed and time.monotonic() >= lender.heard + self._config.worker_timeout:
-                    raise WorkerError(f"worker {number} was silent for {self._config.worker_timeout:g} seconds")
+                elif number in hung:
+                    raise WorkerError(f"worker {number} was silent for {self._patience.limit:g} seconds")
             except WorkerError as error:
                 self._replace(number, lender, error)
 
     def _take_in(self, number: int, lender: _Lender, done: _Done) -> None:
         lender.owed.discard(done.slot)
-        lender.heard = time.monotonic()
         rollout = replace(lender.slots[done.slot], version=done.version, episodes=done.episodes)
         lender.delivered += rollout.num_steps
         self._ready.append((number, done.slot, rollout))
@@ -208,6 +194,7 @@ class WorkerPool:
         self.discarded += self._taken.count(number) - lender.taken_before - lender.delivered
         self._restarts.make(error)
         self._lenders[number] = self._start(number)
+        self._patience.heard(number)
         for slot in sorted(lender.owed):
             self._lend(self._lenders[number], slot)
 

@@ -183,7 +183,7 @@ def kill(arguments: Any, options: list[str]) -> Iterator[str]:
 def exact(arguments: Any, options: list[str]) -> Iterator[str]:
     """A serial run killed at random moments ends with the weights of one that never was."""
     arguments.mode = "serial"
-    to_the_end = [f"--trainer.max_steps={arguments.updates}", *options]
+    to_the_end = [f"--data.total_steps={80 * arguments.updates}", *options]
     kills, limit = 0, arguments.times
     with running(fit(arguments, to_the_end)) as process:
         process.wait()
@@ -301,13 +301,13 @@ def soak(arguments: Any, options: list[str]) -> Iterator[str]:
         while (now := time.monotonic() - begin) < 60 * arguments.minutes:
             pids = descendants(process.pid) | {process.pid}
             memory, shared = (sum(_status(pid, name) for pid in pids) / 1024 for name in ("RssAnon", "RssShmem"))
-            samples.append(
-                (now / 3600, memory, shared, sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids))
-            )
+            with contextlib.suppress(OSError):  # a process that has just ended
+                descriptors = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
+                samples.append((now / 3600, memory, shared, descriptors))
             time.sleep(10)
         process.terminate()
         process.wait(10)
-    hours, *series = np.array(samples).T
+    hours, *series = np.array([sample for sample in samples if np.isfinite(sample).all()]).T
     for name, values, allowed in zip(
         ("memory, MiB", "shared memory, MiB", "descriptors"), series, (30, 5, 1), strict=True
     ):

@@ -26,7 +26,8 @@ from typing import Any
 
 import yaml
 
-from lit_a3c.processes import cores
+from lit_a3c.processes import cores, default_workers
+from lit_a3c.sealed import unseal
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("torch", "lightning", "torchrl", "gymnasium", "mujoco", "ale-py")
@@ -92,8 +93,8 @@ class Run:
 
     def train(self) -> None:
         """To the end of the budget, from the last checkpoint if there is one."""
-        last, done = self.directory / "checkpoints/last.ckpt", self.directory / "finished"
-        if done.exists():
+        last = self.directory / "checkpoints/last.ckpt"
+        if last.exists() and unseal(last.read_bytes())["steps"] >= self.suite.total_steps:
             return
         if not last.exists():
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -110,7 +111,6 @@ class Run:
             *self.suite.options,
             *self.options,
         )
-        done.touch()
 
     def test(self, checkpoint: str) -> dict[str, Any]:
         """The score of the ``best`` or ``last`` checkpoint, by fresh episodes."""
@@ -130,7 +130,7 @@ class Run:
             "environment": self.environment,
             "seed": self.seed,
             "mode": "hogwild" if hogwild else config["data"]["mode"] or "async",
-            "workers": config["trainer"]["devices"] if hogwild else config["data"]["num_workers"] or cores(),
+            "workers": config["trainer"]["devices"] if hogwild else config["data"]["num_workers"] or default_workers(),
             "commit": _output("git", "describe", "--always", "--dirty"),
             "versions": _versions(),
         }

@@ -406,19 +406,43 @@ def test_a_resumed_run_can_have_a_directory_of_its_own(cli: Lightning, tmp_path:
     ids=["cartpole", "lstm", "hopper", "pong"],
 )
 def test_a_resumed_serial_run_is_the_uninterrupted_one(cli: Lightning, tmp_path: Path, options: list[str]) -> None:
-    """To the bit, between two updates of one rollout as well; only the run that goes on validates."""
-    fit = ["fit", *options, "--trainer.strategy", "auto", "--data.mode", "serial"]
-    small = ["--data.rollout_length", "4", "--trainer.val_check_interval", "1000"]
-    cli(*fit, *small, "--trainer.logger.name", "whole", "--trainer.max_steps", "23")
-    cli(*fit, *small, "--trainer.logger.name", "parts", "--trainer.max_steps", "8")
+    """To the bit, from the middle of the training and of a rollout, and though only the resumed run validates."""
+    saving = "{class_path: lit_a3c.callbacks.checkpoint.LastCheckpoint, init_args: {every_n_updates: 7}}"
+    fit = ["fit", *options, "--trainer.strategy", "auto", "--data.mode", "serial", "--trainer.callbacks", f"[{saving}]"]
+    steps = 4 * 20 * (2 if "cartpole" in str(options) else 1)
+    budget = ["--data.rollout_length", "4", "--data.total_steps", str(steps), "--trainer.val_check_interval", "1000"]
+    cli(*fit, *budget, "--data.envs_per_worker", "3", "--data.updates_per_rollout", "3")
+    [last] = tmp_path.rglob("last.ckpt")
+    before, whole = read(last.with_name("previous.ckpt")), read(last)
+    assert before["global_step"] < whole["global_step"]
+    assert before["global_step"] % 3, "in the middle of a rollout"
     validating = ["--trainer.val_check_interval", "10", "--data.eval_episodes", "1"] if "lstm" in str(options) else []
-    for updates in (16, 23):
-        cli("fit", "--ckpt_path", "runs/parts", "--trainer.max_steps", str(updates), *validating)
-    whole, parts = (read(tmp_path / f"runs/{name}/version_0/checkpoints/last.ckpt") for name in ("whole", "parts"))
-    assert_equal(parts["state_dict"], whole["state_dict"])
-    assert_equal(parts["optimizer_states"], whole["optimizer_states"])
-    assert_equal(parts["RolloutData"], whole["RolloutData"])
-    assert (parts["steps"], parts["recent"]) == (whole["steps"], whole["recent"])
+    cli("fit", "--ckpt_path", str(last.with_name("previous.ckpt")), "--trainer.logger.name", "resumed", *validating)
+    resumed = read(tmp_path / "runs/resumed/version_0/checkpoints/last.ckpt")
+    assert_equal(resumed["state_dict"], whole["state_dict"])
+    assert_equal(resumed["optimizer_states"], whole["optimizer_states"])
+    assert_equal(resumed["RolloutData"], whole["RolloutData"])
+    assert (resumed["steps"], resumed["recent"]) == (whole["steps"], whole["recent"])
+    assert resumed["global_step"] == whole["global_step"]
+
+
+def test_a_rollout_that_an_error_broke_off_is_not_gone_on_with(tmp_path: Path, cli: Lightning) -> None:
+    """What the environments did in it was not learned from; a resumed run begins new episodes."""
+    task = [
+        "--trainer.logger.name",
+        "CartPole-v1",
+        "--data.env_id",
+        toy("Poisoned"),
+        "--data.env_kwargs",
+        "{at: 23}",
+        "--data.mode",
+        "serial",
+    ]
+    assert main([*FIT, *task]) == 1
+    last = read(tmp_path / RUN / "checkpoints/last.ckpt")
+    assert last["steps"] == 4 * ROLLOUT
+    assert last["RolloutData"] == {}
+    cli("fit", "--ckpt_path", "last", "--data.total_steps", str(8 * ROLLOUT))
 
 
 def test_episodes_begin_anew_in_other_environments(cli: Lightning, tmp_path: Path) -> None:

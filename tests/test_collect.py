@@ -6,6 +6,8 @@ import functools
 import multiprocessing as mp
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -26,6 +28,7 @@ from lit_a3c.processes import WorkerError, context
 from lit_a3c.rollout import Rollout
 from lit_a3c.workers import SharedWeights
 from tests.cells import Kind
+from tests.commands import environment
 from tests.toys import LIMIT, toy
 
 MODES = ("serial", "sync", "async")
@@ -503,12 +506,50 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
         assert time.monotonic() < deadline, "waited in vain"
 
 
-def test_a_learners_pause_is_not_its_workers_silence() -> None:
+def test_an_interpreter_ends_though_nobody_closed_its_workers(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from tests.test_collect import collect, setting\n"
+        "if __name__ == '__main__':\n"
+        "    collection = collect(*setting('CartPole-v1', 'async', workers=2))\n"
+        "    collection.next()\n"
+        "    raise RuntimeError('nobody closes it')\n"
+    )
+    done = subprocess.run([sys.executable, script], env=environment(), capture_output=True, text=True, timeout=60)
+    assert done.stderr.strip().endswith("RuntimeError: nobody closes it")
+
+
+def test_a_stopped_job_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Ctrl-Z and ``fg``, or a laptop that slept: to everybody time has passed, and nobody was silent."""
     config, policy = setting("CartPole-v1", "async", workers=2)
-    with closing(collect(dataclasses.replace(config, worker_timeout=1.0), policy)) as collection:
+    with closing(collect(dataclasses.replace(config, worker_timeout=2.5), policy)) as collection:
         for _ in range(4):
             collection.next()
-        time.sleep(2.5)
+        stopper = subprocess.Popen(
+            [sys.executable, "-c", STOP_ALL, str(os.getpid()), *(str(process.pid) for process in workers())]
+        )
+        while stopper.poll() is None:
+            collection.next()
+        for _ in range(8):
+            collection.next()
+
+
+STOP_ALL = """
+import os, signal, sys, time
+pids = [int(pid) for pid in sys.argv[1:]]
+for signum in (signal.SIGSTOP, signal.SIGCONT):
+    for pid in pids:
+        os.kill(pid, signum)
+    time.sleep(4)
+"""
+
+
+def test_a_learners_pause_is_not_its_workers_silence() -> None:
+    config, policy = setting("CartPole-v1", "async", workers=2)
+    with closing(collect(dataclasses.replace(config, worker_timeout=3.0), policy)) as collection:
+        for _ in range(4):
+            collection.next()
+        time.sleep(5)
         for _ in range(8):
             collection.next()
 

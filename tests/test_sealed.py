@@ -100,6 +100,20 @@ def test_a_failed_write_keeps_what_was_there(
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
 
 
+def test_a_file_stays_whose_successor_could_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning's own ``ModelCheckpoint`` removes the old file once it has asked for the new one."""
+    files, to_disk = SafeCheckpointIO(), tmp_path / "step-1.ckpt"
+    files.save_checkpoint(CHECKPOINT, to_disk)
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    files.save_checkpoint(CHECKPOINT, tmp_path / "step-2.ckpt")
+    files.remove_checkpoint(to_disk)
+    assert to_disk.exists()
+    monkeypatch.undo()
+    files.save_checkpoint(CHECKPOINT, tmp_path / "step-3.ckpt")
+    files.remove_checkpoint(to_disk)
+    assert not to_disk.exists()
+
+
 def test_weights_that_are_not_finite_are_not_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "last.ckpt"
     SafeCheckpointIO().save_checkpoint({"state_dict": {"weight": torch.tensor([1.0, float("nan")])}}, file)

@@ -20,6 +20,7 @@ class Tape(VectorWrapper):
     Gymnasium's environments cannot be saved, but from a seed the same actions lead to the same state. So every
     environment is seeded, and its actions are kept from then on; where an episode ends and the tape has become long,
     it is seeded anew and the tape begins again. Works for every environment whose ``reset(seed=...)`` determines it.
+    Where episodes never end, the tape grows with the training.
 
     Args:
         env: Environments that their caller resets (``AutoresetMode.DISABLED``), or that reset themselves in the same
