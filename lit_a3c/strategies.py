@@ -13,12 +13,11 @@ after any end, ``kill -9`` included.
 from __future__ import annotations
 
 import logging
-import math
 import select
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import Any, cast
 
 import cloudpickle
@@ -31,10 +30,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lit_a3c.counter import Counter
+from lit_a3c.crew import Crew
 from lit_a3c.errors import ConfigError
-from lit_a3c.meter import Tally
 from lit_a3c.optim import parameters_of
-from lit_a3c.processes import Patience, Restarts, Worker, WorkerError, be_deaf, end_workers, kill_worker, start_worker
+from lit_a3c.processes import Worker, be_deaf, start_worker
 from lit_a3c.rollout import Rollout
 from lit_a3c.shared import Shared
 
@@ -54,11 +53,7 @@ class Hogwild(SingleDeviceStrategy):
         self._local: list[Tensor] = []
         self._updates = Counter()
         self._taken: Counter | None = None
-        self._workers: list[Worker] = []
-        self._start: Callable[[int], Worker] | None = None
-        self._seen: dict[int, int] = {}  # of each rank, its updates when last looked at
-        self._restarts, self._patience = Restarts(0), Patience(math.inf)
-        self._lost: dict[int, int] = {}  # steps of each rank that were lost so far
+        self._crew: Crew | None = None
         self._home: Connection | None = None
         self._report_every = 1
 
@@ -85,7 +80,7 @@ class Hogwild(SingleDeviceStrategy):
             self._shared = Shared.of(module, optimizer, self.num_processes, self._all_taken())
             # The user counts updates, whoever makes them.
             module.trainer.val_check_batch = max(1, module.trainer.val_check_batch // self.num_processes)
-            self._start_others()
+            self._crew = self._start_others(self._shared) if self.num_processes > 1 else None
         self._adopt(self._shared, module, optimizer)
         if self._home is not None:
             be_deaf()  # Lightning has just begun to listen to SIGTERM
@@ -113,26 +108,20 @@ class Hogwild(SingleDeviceStrategy):
         """
         self.global_rank, self._shared, self._home, self._report_every = rank, shared, home, report_every
 
-    def _start_others(self) -> None:
+    def _start_others(self, shared: Shared) -> Crew:
         trainer = cast(Any, self.lightning_module).trainer
-        if self.num_processes == 1:
-            return
         if trainer.datamodule is None:
             raise ConfigError("the strategy hogwild needs a RolloutData, and the trainer was given bare loaders.")
         # Bodies, heads and environments may be classes of the user's own script, which only cloudpickle takes along.
         payload = cloudpickle.dumps((self.lightning_module, self.optimizers[0], trainer.datamodule))
         options = {name: getattr(trainer, name) for name in MEMBER_OPTIONS} | {"precision": trainer.precision}
         report_every = max(1, trainer.log_every_n_steps // self.num_processes)
-        self._restarts = Restarts(trainer.datamodule.max_restarts)
-        self._patience = Patience(trainer.datamodule.worker_timeout)
 
         def start(rank: int) -> Worker:
-            args = (payload, options, self._shared, rank, report_every, torch.initial_seed())
-            self._patience.heard(rank)
-            return start_worker(rank, _work, *args)
+            return start_worker(rank, _work, payload, options, shared, rank, report_every, torch.initial_seed())
 
-        self._start = start
-        self._workers = [start(rank) for rank in range(1, self.num_processes)]
+        ranks, limits = range(1, self.num_processes), trainer.datamodule
+        return Crew(start, ranks, self.lightning_module, shared, limits.max_restarts, limits.worker_timeout)
 
     def _adopt(self, shared: Shared, module: Any, optimizer: Optimizer) -> None:
         """Let the module and the optimizer of this process stand on what is shared."""
@@ -203,9 +192,8 @@ class Hogwild(SingleDeviceStrategy):
                 self._home.send(module.meter.take())
             return
         self.check()
-        if module.finished:  # the checkpoint to come shall hold everybody's last update
-            while self._workers:
-                self._listen(timeout=1)
+        if self._crew is not None and module.finished:  # the checkpoint to come shall hold everybody's last update
+            self._crew.see_out()
 
     def check(self) -> None:
         """Take in what the other workers report.
@@ -213,52 +201,8 @@ class Hogwild(SingleDeviceStrategy):
         Raises:
             WorkerError: One of them has failed, and no more may be replaced.
         """
-        if self._workers:
-            self._listen(timeout=0)
-
-    def _listen(self, timeout: float) -> None:
-        ready = wait([worker.connection for worker in self._workers], timeout)
-        for worker in self._workers:
-            updates = self._updates.count(worker.number)  # a worker's pulse
-            if updates != self._seen.get(worker.number):
-                self._seen[worker.number] = updates
-                self._patience.heard(worker.number)
-        hung = self._patience.look([worker.number for worker in self._workers])
-        for worker in list(self._workers):
-            try:
-                if worker.connection in ready:
-                    self._take_in(worker, worker.receive())
-                elif worker.number in hung:
-                    raise WorkerError(f"worker {worker.number} was silent for {self._patience.limit:g} seconds")
-            except WorkerError as error:
-                self._replace(worker, error)
-
-    def _take_in(self, worker: Worker, message: Tally | None) -> None:
-        if message is None:  # it has finished
-            end_workers([worker])
-            self._workers.remove(worker)
-        else:
-            cast(Any, self.lightning_module).meter.merge(message)
-
-    def _replace(self, worker: Worker, error: WorkerError) -> None:
-        """Start another of the same rank. What this one had not learned from is lost, and counted.
-
-        Raises:
-            WorkerError: This one failed before its first update, or too many have been replaced.
-        """
-        module, rank = cast(Any, self.lightning_module), worker.number
-        if error.raised and not self._updates.count(rank):
-            raise error
-        kill_worker(worker)
-        self._workers.remove(worker)
-        lost = self._all_taken().count(rank) - module.step_counter.count(rank)
-        module.discarded += lost - self._lost.get(rank, 0)
-        self._lost[rank] = lost
-        if module.finished:
-            return
-        self._restarts.make(error)
-        assert self._start is not None
-        self._workers.append(self._start(rank))
+        if self._crew is not None:
+            self._crew.hear()
 
     # Evaluation, checkpoints, the end
 
@@ -281,13 +225,12 @@ class Hogwild(SingleDeviceStrategy):
 
     def teardown(self) -> None:
         self._end()
-        self._shared, self._taken, self._updates = None, None, Counter()
-        self._seen, self._lost = {}, {}
+        self._shared, self._taken, self._updates, self._crew = None, None, Counter(), None
         super().teardown()
 
     def _end(self) -> None:
-        end_workers(self._workers)
-        self._workers = []
+        if self._crew is not None:
+            self._crew.end()
 
 
 class _Synchronised:

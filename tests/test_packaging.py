@@ -46,6 +46,7 @@ FLOORS = {
     "sealed": 3,
     "module": 5,
     "shared": 4,
+    "crew": 4,
     "strategies": 4,
     "data": 5,
     "loggers": 5,
