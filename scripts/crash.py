@@ -183,13 +183,14 @@ def kill(arguments: Any, options: list[str]) -> Iterator[str]:
 def exact(arguments: Any, options: list[str]) -> Iterator[str]:
     """A serial run killed at random moments ends with the weights of one that never was."""
     arguments.mode = "serial"
-    to_the_end = [f"--data.total_steps={80 * arguments.updates}", *options]
+    budget = 80 * arguments.updates
+    to_the_end = [f"--data.total_steps={budget}", *options]
     kills, limit = 0, arguments.times
     with running(fit(arguments, to_the_end)) as process:
         process.wait()
     reference = unseal(LAST.read_bytes())
     LAST.parents[1].rename("reference")
-    while True:
+    while not (LAST.exists() and unseal(LAST.read_bytes())["steps"] >= budget):
         with running(fit(arguments, to_the_end, resume=LAST.exists())) as process:
             saved = changed(LAST)
             if kills < limit:
@@ -202,9 +203,7 @@ def exact(arguments: Any, options: list[str]) -> Iterator[str]:
                 os.killpg(process.pid, signal.SIGKILL)
                 kills += 1
             process.wait()
-            if process.returncode == 0:
-                break
-            if process.returncode != -signal.SIGKILL:
+            if process.returncode not in (0, -signal.SIGKILL):
                 yield f"exit code {process.returncode}: {Path('log').read_text()[-1000:]}"
                 return
     checkpoint = unseal(LAST.read_bytes())
