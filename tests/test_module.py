@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
+from lightning.pytorch import Trainer
 from torch import Tensor
 
 from lit_a3c import A3C, ConfigError, EnvSpec, MLPBody, Rollout
+from lit_a3c.guard import NotFiniteError
 from lit_a3c.memory import GRU, LSTM, RecurrentMemory
 from lit_a3c.policy import Trunk
 from tests.cells import Kind, cell_step
@@ -210,11 +212,20 @@ def test_the_loss_weighs_entropy_as_of_now() -> None:
     assert before < loss, "less weight on the entropy is a larger loss"
 
 
-def test_steps_are_counted_per_environment_step() -> None:
-    """T x B a rollout."""
-    module = agent()
-    module.training_step(rollout(), 0)
-    module.training_step(rollout(1), 1)
+def test_steps_count_once_nothing_stops_the_update() -> None:
+    """``T x B`` a rollout, several rollouts of one update together; none for a gradient that is not finite."""
+    module = agent(optimizer=functools.partial(torch.optim.SGD, lr=0.1))
+    module.trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
+    optimizer = module.configure_optimizers()["optimizer"]
+    for i in range(2):
+        module.training_step(rollout(i), i).backward()
+        assert module.steps == 0
+    module.configure_gradient_clipping(optimizer)
+    assert module.steps == 2 * T * B
+    module.training_step(rollout(), 2).backward()
+    next(module.policy.parameters()).grad.fill_(float("nan"))  # type: ignore[union-attr]
+    with pytest.raises(NotFiniteError, match="the gradient of trunk"):
+        module.configure_gradient_clipping(optimizer)
     assert module.steps == 2 * T * B
 
 
