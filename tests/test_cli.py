@@ -509,13 +509,19 @@ def test_a_signal_saves_and_leaves_nothing_behind(tmp_path: Path, cli: Lightning
     assert steps + 800 <= read(run / "checkpoints/last.ckpt")["steps"] < steps + 800 + ROLLOUT
 
 
+def slow(tmp_path: Path, pause: float) -> list[str]:
+    """Serial rollouts of twenty steps that take so many seconds each."""
+    task = ["--data.env_id", toy("Counted"), "--data.env_kwargs", f"{{file: {tmp_path / 'steps'}, pause: {pause}}}"]
+    size = ["--data.rollout_length", "20", "--data.envs_per_worker", "1", "--data.mode", "serial"]
+    run = ["--trainer.logger.name", "CartPole-v1", "--trainer.log_every_n_steps", "1"]
+    return [*FIT, *task, *size, *run, "--trainer.val_check_interval", "1000"]
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_at_once(tmp_path: Path, signum: signal.Signals) -> None:
-    """The first waits for an update of several minutes, the second for nothing."""
-    log = tmp_path / RUN / "metrics.csv"
-    slow = ["--data.rollout_length", "50_000", "--data.mode", "serial", "--trainer.log_every_n_steps", "1"]
-    with started(tmp_path, *FIT, *slow, "--data.total_steps", "10_000_000", "--data.envs_per_worker", "1") as process:
-        wait_for(log.exists, 60)
+    """The first waits for an update of several seconds, the second for nothing."""
+    with started(tmp_path, *slow(tmp_path, pause=0.15)) as process:
+        wait_for((tmp_path / RUN / "metrics.csv").exists, 60)
         process.send_signal(signum)
         time.sleep(0.5)
         assert process.poll() is None
@@ -524,13 +530,11 @@ def test_a_second_signal_ends_at_once(tmp_path: Path, signum: signal.Signals) ->
 
 
 def test_a_signal_does_not_wait_for_a_long_update(tmp_path: Path) -> None:
-    log = tmp_path / RUN / "metrics.csv"
-    slow = ["--data.rollout_length", "100_000", "--data.mode", "serial", "--trainer.log_every_n_steps", "1"]
-    with started(tmp_path, *FIT, *slow, "--data.total_steps", "10_000_000", "--data.envs_per_worker", "1") as process:
-        wait_for(log.exists, 90)
+    with started(tmp_path, *slow(tmp_path, pause=0.6)) as process:
+        wait_for((tmp_path / RUN / "metrics.csv").exists, 60)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 143
-    assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] == 100_000
+    assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] == 20
 
 
 def test_a_signal_breaks_off_an_evaluation(tmp_path: Path) -> None:

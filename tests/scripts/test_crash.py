@@ -13,7 +13,7 @@ from tests.commands import ROOT, environment
     [
         ["kill", "--times", "2"],
         ["exact", "--times", "2", "--updates", "30"],
-        ["numbers", "--times", "2"],
+        ["numbers", "--times", "1"],
     ],
     ids=lambda arguments: arguments[0],
 )
