@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from multiprocessing.connection import wait
 from typing import Any
 
 from lit_a3c.meter import Tally
-from lit_a3c.processes import Patience, Restarts, Worker, WorkerError, end_workers, kill_worker
+from lit_a3c.processes import Patience, Restarts, Worker, WorkerError, end_workers, kill_worker, listen
 from lit_a3c.shared import Shared
 
 
@@ -47,16 +46,12 @@ class Crew:
         Raises:
             WorkerError: One of them has failed, and no more may be replaced.
         """
-        ready = wait([worker.connection for worker in self._workers], timeout) if self._workers else []
-        hung = self._without_pulse()
-        for worker in list(self._workers):
-            try:
-                if worker.connection in ready:
-                    self._take_in(worker, worker.receive())
-                elif worker.number in hung:
-                    raise WorkerError(f"worker {worker.number} was silent for {self._patience.limit:g} seconds")
-            except WorkerError as error:
-                self._replace(worker, error)
+        self._feel_pulses()
+        for worker, said in listen(self._workers, self._patience, timeout):
+            if isinstance(said, WorkerError):
+                self._replace(worker, said)
+            else:
+                self._take_in(worker, said)
 
     def see_out(self) -> None:
         """Wait until all have finished."""
@@ -68,14 +63,13 @@ class Crew:
         end_workers(self._workers)
         self._workers = []
 
-    def _without_pulse(self) -> list[int]:
-        """Ranks that have made no update for too long."""
+    def _feel_pulses(self) -> None:
+        """A worker that makes updates is not silent."""
         for worker in self._workers:
             updates = self._shared.updates.count(worker.number)
             if updates != self._updates.get(worker.number):
                 self._updates[worker.number] = updates
                 self._patience.heard(worker.number)
-        return self._patience.look([worker.number for worker in self._workers])
 
     def _take_in(self, worker: Worker, message: Tally | None) -> None:
         if message is None:  # it has finished

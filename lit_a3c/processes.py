@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
 log = logging.getLogger(__name__)
@@ -159,6 +159,35 @@ def end_workers(workers: Iterable[Worker]) -> None:
     for worker in workers:
         worker.process.join(timeout=max(0.0, deadline - time.monotonic()))
         kill_worker(worker)
+
+
+def listen(workers: Iterable[Worker], patience: Patience, timeout: float) -> list[tuple[Worker, Any]]:
+    """What these workers say: a message, or the error of one that has ended or was silent for too long.
+
+    Args:
+        workers: The workers.
+        patience: Their silence so far; a message ends it.
+        timeout: Seconds to wait for the first message.
+
+    Returns:
+        At most one pair of worker and message or :class:`WorkerError` for each worker.
+    """
+    workers = list(workers)
+    ready = wait([worker.connection for worker in workers], timeout) if workers else []
+    for worker in workers:
+        if worker.connection in ready:
+            patience.heard(worker.number)
+    hung = patience.look([worker.number for worker in workers])
+    said: list[tuple[Worker, Any]] = []
+    for worker in workers:
+        if worker.connection in ready:
+            try:
+                said.append((worker, worker.receive()))
+            except WorkerError as error:
+                said.append((worker, error))
+        elif worker.number in hung:
+            said.append((worker, WorkerError(f"worker {worker.number} was silent for {patience.limit:g} seconds")))
+    return said
 
 
 def kill_worker(worker: Worker) -> None:

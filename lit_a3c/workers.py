@@ -16,7 +16,7 @@ import copy
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 import torch
@@ -26,7 +26,7 @@ from lit_a3c.actor import Actor, CollectConfig, tensors_of
 from lit_a3c.counter import Counter
 from lit_a3c.envs import Episode
 from lit_a3c.policy import ActorCritic
-from lit_a3c.processes import Patience, Restarts, Worker, WorkerError, end_workers, kill_worker, start_worker
+from lit_a3c.processes import Patience, Restarts, Worker, WorkerError, end_workers, kill_worker, listen, start_worker
 from lit_a3c.rollout import Rollout
 
 SEED_STRIDE = 1_000_003
@@ -161,20 +161,15 @@ class WorkerPool:
 
     def _receive(self) -> None:
         """Wait for messages, and take one of every worker that has any: first come, first served."""
-        connections = [lender.worker.connection for lender in self._lenders]
-        ready = set(wait(connections, Patience.LOOK_EVERY))
         for number, lender in enumerate(self._lenders):
-            if lender.worker.connection in ready or not lender.owed:
+            if not lender.owed:  # it has nothing to say
                 self._patience.heard(number)
-        hung = self._patience.look(range(len(self._lenders)))
-        for number, lender in enumerate(self._lenders):
-            try:
-                if lender.worker.connection in ready:
-                    self._take_in(number, lender, lender.worker.receive())
-                elif number in hung:
-                    raise WorkerError(f"worker {number} was silent for {self._patience.limit:g} seconds")
-            except WorkerError as error:
-                self._replace(number, lender, error)
+        for worker, said in listen([lender.worker for lender in self._lenders], self._patience, Patience.LOOK_EVERY):
+            lender = self._lenders[worker.number]
+            if isinstance(said, WorkerError):
+                self._replace(worker.number, lender, said)
+            else:
+                self._take_in(worker.number, lender, said)
 
     def _take_in(self, number: int, lender: _Lender, done: _Done) -> None:
         lender.owed.discard(done.slot)

@@ -12,11 +12,12 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from reproduce import lit
 
 from lit_a3c.processes import cores
 
@@ -41,9 +42,11 @@ def main() -> int:
     )
     passed = True
     with tempfile.TemporaryDirectory() as directory:
-        for recipe in arguments.recipes:
-            for mode, seed in itertools.product(arguments.modes, arguments.seeds):
+        for recipe, mode, seed in itertools.product(arguments.recipes, arguments.modes, arguments.seeds):
+            try:
                 passed &= _train_and_test(recipe, mode, seed, options, Path(directory))
+            except RuntimeError as error:
+                raise SystemExit(str(error)) from error
     return 0 if passed else 1
 
 
@@ -53,7 +56,7 @@ def _train_and_test(recipe: str, mode: str, seed: int, options: list[str], direc
     hogwild = ("--trainer.strategy=hogwild", f"--trainer.devices={cores()}")
     learner = ("--trainer.strategy=auto", f"--data.mode={mode}")
     start = time.monotonic()
-    _lit(
+    lit(
         "fit",
         f"--config={recipe}.yaml",
         f"--seed_everything={seed}",
@@ -64,7 +67,7 @@ def _train_and_test(recipe: str, mode: str, seed: int, options: list[str], direc
         *options,
     )
     seconds = time.monotonic() - start
-    _lit("test", f"--ckpt_path={run}")
+    lit("test", f"--ckpt_path={run}")
     score = json.loads(next(run.glob("test-*.json")).read_text())
     good = score["mean"] >= target and seconds <= limit
     aim, verdict = (f"{target} in {limit} s", "pass" if good else "MISS") if recipe in TARGETS else ("-", "")
@@ -74,12 +77,6 @@ def _train_and_test(recipe: str, mode: str, seed: int, options: list[str], direc
         flush=True,
     )
     return good
-
-
-def _lit(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "lit_a3c", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"lit-a3c {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class Run:
             return
         if not last.exists():
             shutil.rmtree(self.directory, ignore_errors=True)
-        _lit(
+        lit(
             "fit",
             *([f"--ckpt_path={last}"] if last.exists() else [f"--config={self.suite.recipe}.yaml"]),
             f"--data.env_id={self.environment}",
@@ -117,7 +117,7 @@ class Run:
         file = self.directory / f"test-{checkpoint}.json"
         if not file.exists():
             episodes = f"--data.test_episodes={self.suite.test_episodes}"
-            _lit("test", f"--ckpt_path={self.directory}/checkpoints/{checkpoint}.ckpt", episodes)
+            lit("test", f"--ckpt_path={self.directory}/checkpoints/{checkpoint}.ckpt", episodes)
         return json.loads(file.read_text())
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -226,7 +226,7 @@ def append(output: Path, rows: list[dict[str, Any]]) -> None:
     new.replace(output)
 
 
-def _lit(*arguments: str) -> None:
+def lit(*arguments: str) -> None:
     """``lit-a3c ARGUMENTS``.
 
     Raises:

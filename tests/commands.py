@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,18 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
-def launch(*args: str, cwd: Path, timeout: float = 60, **kwargs: Any) -> subprocess.CompletedProcess[str]:
-    """``lit-a3c ARGS`` in a process of its own."""
+def launch(
+    *args: str, cwd: Path, timeout: float = 60, command: Sequence[str] = LAUNCH, **kwargs: Any
+) -> subprocess.CompletedProcess[str]:
+    """``lit-a3c ARGS``, or another command, in a process of its own."""
     return subprocess.run(
-        [*LAUNCH, *args], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout, **kwargs
+        [*command, *args], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout, **kwargs
     )
+
+
+def script(name: str) -> list[str]:
+    """The command of a script of the project."""
+    return [sys.executable, str(ROOT / "scripts" / name)]
 
 
 def shared_memory() -> set[Path]:

@@ -181,14 +181,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     """Every case's outcome, from one process."""
     directory = tmp_path_factory.mktemp("bad_input")
     (directory / "cases.json").write_text(json.dumps([(name, args) for name, (args, _) in CASES.items()]))
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bad_input_runner", "cases.json"],
-        cwd=directory,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
+    runner = [sys.executable, "-m", "tests.bad_input_runner"]
+    done = launch("cases.json", cwd=directory, timeout=180, command=runner)
     assert done.returncode == 0, done.stderr
     return {result["name"]: result for result in map(json.loads, done.stdout.splitlines())}
 

@@ -39,8 +39,9 @@ class GaussianHead(ActionHead):
         self.shape = _box_shape(self, space)
         check_number("model.head.init_log_std", init_log_std, low=-20, high=10)
         self._scaled = scale_to_bounds
-        for name, values in zip(("middle", "scale"), _ranges(space), strict=True):
-            self.register_buffer(name, values, persistent=False)
+        if scale_to_bounds:
+            for name, values in zip(("middle", "scale"), _ranges(space), strict=True):
+                self.register_buffer(name, values, persistent=False)
         num_actions = self.shape.numel()
         self.mean = orthogonal(nn.Linear(num_features, num_actions), gain=0.01)  # explore before steering
         self.log_std = nn.Parameter(torch.full((num_actions,), float(init_log_std)))

@@ -1,11 +1,10 @@
 """A fast sample of every campaign of ``scripts/crash.py`` that no other test is one of."""
 
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT, environment
+from tests.commands import launch, script
 
 
 @pytest.mark.parametrize(
@@ -17,8 +16,7 @@ from tests.commands import ROOT, environment
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_nothing_goes_wrong(arguments: list[str]) -> None:
-    command = [sys.executable, str(ROOT / "scripts/crash.py"), *arguments]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
+def test_nothing_goes_wrong(arguments: list[str], tmp_path: Path) -> None:
+    done = launch(*arguments, cwd=tmp_path, timeout=240, command=script("crash.py"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{arguments[0]}: 0 problems" in done.stdout

@@ -1,26 +1,24 @@
 """A finished run is not repeated, one that was cut short goes on."""
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.commands import ROOT, environment, read
+from tests.commands import launch, read, script
 
 
 def reproduce(directory: Path, *options: str) -> str:
-    command = [sys.executable, str(ROOT / "scripts/reproduce.py"), "mujoco-1m", "--output", str(directory / "results")]
-    task = ["--environments", "InvertedPendulum-v5", "--seeds", "0"]
+    task = [
+        "mujoco-1m",
+        "--output",
+        str(directory / "results"),
+        "--environments",
+        "InvertedPendulum-v5",
+        "--seeds",
+        "0",
+    ]
     short = ["--data.total_steps", "3200", "--trainer.val_check_interval", "10", "--data.envs_per_worker", "4"]
     short += ["--trainer.devices", "1"]
-    done = subprocess.run(
-        [*command, *task, *short, *options],
-        cwd=directory,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = launch(*task, *short, *options, cwd=directory, timeout=120, command=script("reproduce.py"))
     assert done.returncode == 0, done.stderr
     return done.stdout
 
