@@ -248,7 +248,7 @@ def context() -> Any:
     if "forkserver" not in mp.get_all_start_methods():
         return mp.get_context("spawn")
     forkserver = mp.get_context("forkserver")
-    forkserver.set_forkserver_preload(["lit_a3c.collect", "torchrl.collectors", "torchrl.envs"])
+    forkserver.set_forkserver_preload(["lit_a3c.fork_server"])
     return forkserver
 
 

@@ -16,8 +16,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import io
 import math
 import os
+import pickle
 import random
 import re
 import signal
@@ -35,8 +37,7 @@ import torch
 from lit_a3c.sealed import DamagedError, seal, unseal
 
 LAST = Path("runs/run/version_0/checkpoints/last.ckpt")
-COUNTED = {"cartpole": "crash_envs:CountedCartPole-v0"}
-"""Environments that count their steps where no code of the training has a part in it."""
+SCRIPTS = Path(__file__).parent.absolute()
 QUIET = ("--trainer.enable_progress_bar=false", "--trainer.logger.name=run", "--trainer.logger.version=0")
 RECIPES = {
     "cartpole": ("--data.total_steps=100000000", "--trainer.val_check_interval=400", "--data.eval_episodes=2"),
@@ -61,8 +62,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments, options = parser.parse_known_args()
     random.seed(arguments.seed)
-    scripts = str(Path(__file__).parent.absolute())
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [scripts, os.environ.get("PYTHONPATH")]))
+    _import_from(SCRIPTS)
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
         problems = 0
@@ -140,12 +140,9 @@ def kill(arguments: Any, options: list[str]) -> Iterator[str]:
     """SIGKILL at random moments, half of them while a checkpoint is being written; TMPDIR is on another file system."""
     if Path("/dev/shm").is_dir():
         os.environ["TMPDIR"] = "/dev/shm"
-    if arguments.recipe in COUNTED:
-        options = [
-            f"--data.env_id={COUNTED[arguments.recipe]}",
-            f"--data.env_kwargs={{file: {Path.cwd()}/count}}",
-            *options,
-        ]
+    _import_from(SCRIPTS / "crash_count")
+    os.environ["CRASH_COUNT"] = str(Path("count").absolute())
+    options = ["--trainer.val_check_interval=1000000", *options]  # steps of evaluations are not learned from
     part, steps, writing = LAST.with_name(f".{LAST.name}.part"), 0, 0
     for i in range(arguments.times):
         taken_before = _size(Path("count"))
@@ -161,7 +158,8 @@ def kill(arguments: Any, options: list[str]) -> Iterator[str]:
             deadline = time.monotonic() + 2
             while left := descendants(process.pid):
                 if time.monotonic() > deadline:
-                    yield f"kill {i}: {len(left)} processes outlived the learner by two seconds"
+                    names = [Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in left]
+                    yield f"kill {i}: outlived the learner by two seconds: {names}"
                     break
                 time.sleep(0.02)
         try:
@@ -172,11 +170,12 @@ def kill(arguments: Any, options: list[str]) -> Iterator[str]:
         if checkpoint["steps"] < steps:
             yield f"kill {i}: {checkpoint['steps']} steps after {steps}"
         learned, taken = checkpoint["steps"] - steps, _size(Path("count")) - taken_before
-        if arguments.recipe in COUNTED and learned > taken:
+        if learned > taken:
             yield f"kill {i}: {learned} steps learned from, {taken} taken"
         steps = checkpoint["steps"]
     print(
-        f"{arguments.times} kills of {arguments.recipe}, {writing} of them inside a write; {steps:,} steps learned from"
+        f"{arguments.times} kills of {arguments.recipe}, {writing} of them inside a write; "
+        f"{_size(Path('count')):,} steps taken, {steps:,} of them learned from"
     )
 
 
@@ -247,7 +246,7 @@ def workers(arguments: Any, options: list[str]) -> Iterator[str]:
 
 
 def damage(arguments: Any, options: list[str]) -> Iterator[str]:
-    """A real checkpoint, cut short or with a flipped bit."""
+    """A real checkpoint, cut short or with a flipped bit; and ten files that run a command when they are unpickled."""
     with running(fit(arguments, ["--trainer.max_steps=10", *options])) as process:
         process.wait()
     data = LAST.read_bytes()
@@ -263,30 +262,36 @@ def damage(arguments: Any, options: list[str]) -> Iterator[str]:
         except DamagedError:
             continue
         yield f"{'cut' if i % 2 else 'flip'} at {position} of {len(data)} was not noticed"
-    print(f"{arguments.times} damaged files of {len(data):,} bytes")
+    hostile = _hostile_files()
+    for i, damaged in enumerate(hostile):
+        with contextlib.suppress(DamagedError):
+            unseal(damaged)
+            yield f"hostile file {i} was not noticed"
+        if Path("executed").exists():
+            yield f"hostile file {i} was executed"
+    print(f"{arguments.times} damaged files of {len(data):,} bytes, {len(hostile)} hostile ones")
 
 
 def numbers(arguments: Any, options: list[str]) -> Iterator[str]:
-    """NaN and infinity from the environment, at random steps: named, and in no checkpoint."""
+    """NaN and infinity at random moments: named, in no checkpoint, and the last thing that was done."""
     for i in range(arguments.times):
-        what, value = ("observation", "reward")[i % 2], ("nan", "inf", "-inf")[i % 3]
-        at, log = random.randrange(200, 2000), Path("log")
-        kwargs = f"{{what: {what}, value: '{value}', at: {at}}}"
-        more = [
-            "--data.env_id=crash_envs:Poisoned-v0",
-            f"--data.env_kwargs={kwargs}",
-            "--data.num_workers=1",
-            "--data.max_restarts=0",
-        ]
-        start = _size(log)
-        with running(fit(arguments, [*more, *options])) as process:
+        what, value = ("observation", "reward", "loss", "gradient")[i % 4], ("nan", "inf", "-inf")[i % 3]
+        poison = f"{{what: {what}, value: '{value}', at: {random.randrange(20, 200)}}}"
+        if what in ("observation", "reward"):
+            more = ["--data.env_id=crash_envs:Poisoned-v0", f"--data.env_kwargs={poison}"]
+        else:
+            more = [f"--model.body={{class_path: crash_envs.PoisonedBody, init_args: {poison}}}"]
+        start = _size(Path("log"))
+        with running(fit(arguments, [*more, "--data.num_workers=1", "--data.max_restarts=0", *options])) as process:
             code = process.wait(120)
-        said = log.read_text()[start:]
-        if code != 1 or not re.search(rf"the {what}.* is {value} in environment", said):
-            yield f"{kwargs}: exit code {code}, {said[-500:]}"
+        said = Path("log").read_text()[start:]
+        if code != 1 or not re.search(rf"the (policy |value )?{what}.* is (not finite|nan|-?inf)", said):
+            yield f"{poison}: exit code {code}, {said[-500:]}"
+        if Path("went-on").exists():
+            yield f"{poison}: it went on"
         for file in Path().rglob("*.ckpt"):
             if not all(v.isfinite().all() for v in unseal(file.read_bytes())["state_dict"].values()):
-                yield f"{kwargs}: {file} is not finite"
+                yield f"{poison}: {file} is not finite"
     print(f"{arguments.times} numbers that are not finite")
 
 
@@ -306,6 +311,7 @@ def soak(arguments: Any, options: list[str]) -> Iterator[str]:
             time.sleep(10)
         process.terminate()
         process.wait(10)
+    print(f"{arguments.recipe}: {unseal(LAST.read_bytes())['steps']:,} steps in {arguments.minutes:.0f} minutes")
     hours, *series = np.array([sample for sample in samples if np.isfinite(sample).all()]).T
     for name, values, allowed in zip(
         ("memory, MiB", "shared memory, MiB", "descriptors"), series, (30, 5, 1), strict=True
@@ -317,6 +323,28 @@ def soak(arguments: Any, options: list[str]) -> Iterator[str]:
 
 
 CAMPAIGNS = {"kill": kill, "exact": exact, "workers": workers, "damage": damage, "numbers": numbers, "soak": soak}
+
+
+def _import_from(directory: Path) -> None:
+    """Let processes started from now on import modules of a directory."""
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(directory), os.environ.get("PYTHONPATH")]))
+
+
+class _Hostile:
+    """Unpickled, it makes a file."""
+
+    def __reduce__(self) -> Any:
+        return os.system, ("touch executed",)
+
+
+def _hostile_files() -> list[bytes]:
+    """As bare pickles of every protocol, and in torch's formats, with our checksum and without."""
+    files = [pickle.dumps({"state_dict": {}, "spec": _Hostile()}, protocol) for protocol in range(6)]
+    for new in (True, False):
+        buffer = io.BytesIO()
+        torch.save({"steps": 7, "spec": _Hostile()}, buffer, _use_new_zipfile_serialization=new)
+        files.append(buffer.getvalue())
+    return [*files, seal({"steps": _Hostile()}), seal({"optimizer_states": [{"state": {0: _Hostile()}}]})]
 
 
 def _size(file: Path) -> int:

@@ -1,29 +1,23 @@
-"""Environments of ``crash.py``: one that counts its steps by itself, and one that gives a number that is none."""
+"""What ``crash.py numbers`` poisons a training with: numbers that are none, from the environment and from the network.
+
+Each leaves the file ``went-on`` behind if anybody goes on after them.
+"""
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.envs.classic_control import CartPoleEnv
+from torch import Tensor
 
-
-class CountedCartPole(CartPoleEnv):
-    """Appends a byte to a file with every step of any copy."""
-
-    def __init__(self, file: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._file = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-
-    def step(self, action: Any) -> Any:
-        os.write(self._file, b".")
-        return super().step(action)
+from lit_a3c import MLPBody
 
 
 class Poisoned(CartPoleEnv):
-    """Gives a value as reward or as a part of the observation in its step number ``at``."""
+    """Gives ``value`` as reward or as a part of the observation in its step number ``at``."""
 
     def __init__(self, what: str, value: str, at: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -36,8 +30,30 @@ class Poisoned(CartPoleEnv):
             reward = self._value
         elif self._left == 0:
             observation = np.array([self._value, *observation[1:]], dtype=observation.dtype)
+        elif self._left < 0:
+            Path("went-on").touch()
         return observation, reward, *rest
 
 
-gymnasium.register("CountedCartPole-v0", entry_point=CountedCartPole, max_episode_steps=500)
+class PoisonedBody(MLPBody):
+    """Spoils the loss or the gradient of update number ``at``."""
+
+    def __init__(self, space: Any, what: str, value: str, at: int) -> None:
+        super().__init__(space)
+        self._what, self._value, self._left = what, float(value), at
+
+    def forward(self, observation: Tensor) -> Tensor:
+        features = super().forward(observation)
+        if not features.requires_grad:  # acting
+            return features
+        self._left -= 1
+        if self._left == 0 and self._what == "loss":
+            return features * self._value
+        if self._left == 0:
+            features.register_hook(lambda gradient: gradient * self._value)
+        elif self._left < 0:
+            Path("went-on").touch()
+        return features
+
+
 gymnasium.register("Poisoned-v0", entry_point=Poisoned, max_episode_steps=500)

@@ -39,6 +39,7 @@ FLOORS = {
     "actor": 4,
     "workers": 4,
     "collect": 4,
+    "fork_server": 4,
     "stream": 4,
     "evaluate": 4,
     "meter": 4,

@@ -12,7 +12,8 @@ from tests.commands import launch, script
     [
         ["kill", "--times", "2"],
         ["exact", "--times", "2", "--updates", "30"],
-        ["numbers", "--times", "1"],
+        ["numbers", "--times", "4"],
+        ["damage", "--times", "20"],
     ],
     ids=lambda arguments: arguments[0],
 )
