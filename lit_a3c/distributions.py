@@ -92,6 +92,41 @@ class SquashedGaussian(_Bounded):
         return self.gaussian.entropy() + expectation + self._log_volume
 
 
+class CensoredGaussian(Independent):
+    """``N(mean, diag(std^2))`` whose draws the environment clips to ``[low, high]``.
+
+    What it clips to the same bound is the same action, with the probability of all of these draws (Fujita & Maeda
+    2018, arXiv:1802.07564, section 4)::
+
+        log p(a) = log N(a; mean, std^2)          low < a < high
+                 = log Phi((low - mean) / std)    a <= low
+                 = log Phi((mean - high) / std)   a >= high
+
+    The policy gradient has the plain Gaussian's expectation and less variance. It vanishes where all draws are
+    clipped; the plain one's grows there with the distance of the mean, and drives it ever further out of the bounds.
+    Entropy and mode are those before clipping.
+
+    Args:
+        mean: ``[..., *action]``.
+        std: The same shape.
+        low: Smallest action, ``[*action]``; -infinity where there is none.
+        high: Largest action, ``[*action]``; infinity where there is none.
+    """
+
+    def __init__(self, mean: Tensor, std: Tensor, low: Tensor, high: Tensor) -> None:
+        self.low, self.high = low, high
+        super().__init__(Normal(mean, std, validate_args=False), low.ndim, validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        mean, std = self.base_dist.loc, self.base_dist.scale
+        above, below = value >= self.high, value <= self.low
+        # Zero where it is not used, lest an infinite bound makes the gradient NaN.
+        beyond = torch.where(above, mean - self.high, torch.where(below, self.low - mean, 0.0))
+        inside = self.base_dist.log_prob(value)
+        log_prob = torch.where(above | below, torch.special.log_ndtr(beyond / std), inside)
+        return log_prob.reshape((*log_prob.shape[: log_prob.ndim - self.low.ndim], -1)).sum(-1)
+
+
 class ScaledBeta(_Bounded):
     """``u ~ Beta(alpha, beta)`` for each component (Chou et al. 2017).
 

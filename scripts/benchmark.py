@@ -195,6 +195,7 @@ def report(task: Task, windows: dict[str, list[Any]], cores: int) -> tuple[str, 
     """A task's results as Markdown, and as plain data."""
     parts = windows.pop("bare costs")
     costs = {part: statistics.median(window[part] for window in parts) for part in parts[0]}
+    guard = costs.pop("guard")
     limit = cores * 1e6 / sum(costs.values())
     medians = {name: statistics.median(values) for name, values in windows.items()}
     best = max((name for name in medians if name.startswith("SB3")), key=medians.__getitem__, default=None)
@@ -212,6 +213,8 @@ def report(task: Task, windows: dict[str, list[Any]], cores: int) -> tuple[str, 
         share = f"{100 * medians[name] / limit:.0f}%" if name.startswith("lit-a3c") else "-"
         lines.append(f"| {name} | {medians[name]:,.0f} | {spread} | {each} | {ratio} | {share} |")
     lines += ["", f"Bare costs: {costs_in_words(costs)}; limit on {cores} cores: {limit:,.0f} steps/s."]
+    share = 100 * guard / sum(costs.values())
+    lines += [f"The guard against numbers that are not finite: {guard:.2f} us per step, {share:.2f}% of that."]
     if best:
         verdicts = (
             f"{name} {'reaches' if medians[name] >= target * medians[best] else 'misses'} {target} x"

@@ -241,7 +241,7 @@ def workers(arguments: Any, options: list[str]) -> Iterator[str]:
         yield f"{found} replacements reported of {arguments.times}"
     print(
         f"{arguments.mode}: {arguments.times} workers replaced after SIG{arguments.signal}; from it to the next "
-        f"row of the log {np.median(times):.1f} s (at most {max(times):.1f} s)"
+        f"row of the log {np.median(times):.1f} s in the median, {max(times):.1f} s at most"
     )
 
 
@@ -309,8 +309,6 @@ def soak(arguments: Any, options: list[str]) -> Iterator[str]:
                 descriptors = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
                 samples.append((now / 3600, memory, shared, descriptors))
             time.sleep(10)
-        process.terminate()
-        process.wait(10)
     print(f"{arguments.recipe}: {unseal(LAST.read_bytes())['steps']:,} steps in {arguments.minutes:.0f} minutes")
     hours, *series = np.array([sample for sample in samples if np.isfinite(sample).all()]).T
     for name, values, allowed in zip(

@@ -79,6 +79,8 @@ def bare_costs(
 ) -> dict[str, float]:
     """Microseconds per step of the three things that every step must pay for, on one core with one thread.
 
+    And of the guard against numbers that are not finite, which is ours.
+
     Args:
         env_id: The environment; its default network is the recipe's.
         num_envs: Environments ``E`` stepped, and observations acted on, at once.
@@ -89,7 +91,7 @@ def bare_costs(
     """
     import numpy as np
 
-    from lit_a3c import ActorCritic, EnvConfig, RMSprop, losses
+    from lit_a3c import ActorCritic, EnvConfig, RMSprop, guard, losses
 
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -126,10 +128,19 @@ def bare_costs(
         torch.nn.utils.clip_grad_norm_(policy.parameters(), 0.5)
         optimizer.step()
 
+    values, rewards, loss = first.numpy(), np.zeros(num_envs), torch.tensor(0.5)
+
+    def guard_update() -> None:
+        guard.check_loss(loss, {})
+        guard.check_gradients(loss, ())
+
+    of_steps = _microseconds(lambda: guard.check_step(values, rewards), seconds / 30) / num_envs
+    of_updates = _microseconds(guard_update, seconds / 30) / advantage.numel()
     return {
         "environment": _microseconds(environment, seconds / 3) / num_envs,
         "policy": _microseconds(lambda: policy.act(first)[0].sample(), seconds / 3) / num_envs,
         "learner": _microseconds(learner, seconds / 3) / advantage.numel(),
+        "guard": of_steps + of_updates,
     }
 
 

@@ -171,7 +171,7 @@ def test_categorical_equals_scipy() -> None:
 def test_gaussian_equals_scipy(head_class: type[ActionHead]) -> None:
     """Density and entropy of the multivariate normal with diagonal covariance; the mode is the mean."""
     head, features = wild(head_class(5, PAIR)), torch.randn(6, 5)
-    distribution, action = head(features), torch.randn(6, 2)
+    distribution, action = head(features), torch.rand(6, 2) * 2 - 1
     mean, std = mean_and_std(head, features)
     for i in range(6):
         normal = stats.multivariate_normal(mean[i], np.diag(std[i] ** 2))
@@ -179,6 +179,23 @@ def test_gaussian_equals_scipy(head_class: type[ActionHead]) -> None:
         assert density == pytest.approx(normal.logpdf(action[i].numpy()), rel=1e-4, abs=1e-4)
         assert distribution.entropy()[i].item() == pytest.approx(normal.entropy(), rel=1e-4, abs=1e-4)
     np.testing.assert_allclose(distribution.mode.detach(), mean, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [GaussianHead, StateDependentGaussianHead])
+@pytest.mark.parametrize("space", [UNEQUAL, Box(0, np.inf, (2,), np.float32)])
+def test_gaussians_take_the_environments_clipping_into_account(kind: type[ActionHead], space: Box) -> None:
+    """All actions beyond a bound, the space's own, are one; unless it is switched off, or there are no bounds."""
+    features, far = torch.randn(6, 5), torch.full((6, 2), -3.0)
+    head = wild(kind(5, space))
+    mean, std = mean_and_std(head, features)
+    expected = stats.norm.logcdf(space.low, mean, std).sum(-1)
+    np.testing.assert_allclose(head(features).log_prob(far).detach(), expected, rtol=1e-3, atol=1e-4)
+    plain = wild(kind(5, space, censored=False))
+    mean, std = mean_and_std(plain, features)
+    expected = stats.norm.logpdf(far.numpy(), mean, std).sum(-1)
+    np.testing.assert_allclose(plain(features).log_prob(far).detach(), expected, rtol=1e-3, atol=1e-4)
+    unbounded = kind(5, Box(-np.inf, np.inf, (2,), np.float32))(features)
+    assert type(unbounded) is type(plain(features))
 
 
 def test_a_gaussian_in_units_of_the_bounds() -> None:

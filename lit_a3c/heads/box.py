@@ -9,17 +9,36 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, Normal
 
 from lit_a3c.bodies import orthogonal
-from lit_a3c.distributions import GaussianMixture, ScaledBeta, SquashedGaussian
+from lit_a3c.distributions import CensoredGaussian, GaussianMixture, ScaledBeta, SquashedGaussian
 from lit_a3c.errors import ConfigError, check_number
 from lit_a3c.heads.base import ActionHead, check_space
 
 
-class GaussianHead(ActionHead):
+class _DiagonalGaussianHead(ActionHead):
+    """Gaussians with a sigma for each component, censored at the bounds of the space or not."""
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, space: Space, censored: bool) -> None:
+        super().__init__()
+        self.shape = _register_bounds(self, space)
+        self._censored = censored and bool((self.low.isfinite() | self.high.isfinite()).any())
+
+    def _distribution(self, mean: Tensor, std: Tensor) -> Distribution:
+        """Of mean and sigma, both ``[..., A]``."""
+        if not self._censored:
+            return _gaussian(mean, std, self.shape)
+        mean, std = (values.reshape((*mean.shape[:-1], *self.shape)) for values in (mean, std))
+        return CensoredGaussian(mean, std, self.low, self.high)
+
+
+class GaussianHead(_DiagonalGaussianHead):
     """Diagonal Gaussian whose scale is learned but does not depend on the state.
 
     ``pi(a|s) = N(a; mu(s), diag(sigma^2))`` with ``sigma = exp(log_std)``. Departs from Mnih et al.
     (2016), where one spherical variance is an output of the network. Actions outside the space are clipped
-    by the environment, not by the distribution, so its entropy is the true differential entropy.
+    by the environment, not by the distribution, so its entropy is the Gaussian's.
 
     Args:
         num_features: Size ``F`` of the body's output.
@@ -27,16 +46,22 @@ class GaussianHead(ActionHead):
         init_log_std: Initial ``log(sigma)``, in the environment's own action units.
         scale_to_bounds: Let 1 be half the range of a bounded component, and 0 its middle, for mean and sigma alike, so
             that one ``init_log_std`` suits ranges of 0.4 and of 3.
+        censored: Take all actions that the environment clips to the same bound for one,
+            :class:`lit_a3c.distributions.CensoredGaussian`.
     """
 
     middle: Tensor
     scale: Tensor
 
     def __init__(
-        self, num_features: int, space: Space, init_log_std: float = 0.0, scale_to_bounds: bool = False
+        self,
+        num_features: int,
+        space: Space,
+        init_log_std: float = 0.0,
+        scale_to_bounds: bool = False,
+        censored: bool = True,
     ) -> None:
-        super().__init__()
-        self.shape = _box_shape(self, space)
+        super().__init__(space, censored)
         check_number("model.head.init_log_std", init_log_std, low=-20, high=10)
         self._scaled = scale_to_bounds
         if scale_to_bounds:
@@ -50,10 +75,10 @@ class GaussianHead(ActionHead):
         mean, std = self.mean(features).float(), self.log_std.exp()
         if self._scaled:
             mean, std = self.middle + self.scale * mean, self.scale * std
-        return _gaussian(mean, std.expand_as(mean), self.shape)
+        return self._distribution(mean, std.expand_as(mean))
 
 
-class StateDependentGaussianHead(ActionHead):
+class StateDependentGaussianHead(_DiagonalGaussianHead):
     """Diagonal Gaussian whose mean and scale are both outputs of the network.
 
     ``sigma(s) = softplus(z(s)) + min_std`` per component, as the paper's (there one for all components).
@@ -62,11 +87,11 @@ class StateDependentGaussianHead(ActionHead):
         num_features: Size ``F`` of the body's output.
         space: A floating ``Box`` of any shape.
         min_std: Smallest sigma, which keeps the density bounded.
+        censored: As :class:`GaussianHead`'s.
     """
 
-    def __init__(self, num_features: int, space: Space, min_std: float = 1e-3) -> None:
-        super().__init__()
-        self.shape = _box_shape(self, space)
+    def __init__(self, num_features: int, space: Space, min_std: float = 1e-3, censored: bool = True) -> None:
+        super().__init__(space, censored)
         check_number("model.head.min_std", min_std, above=0)
         self.min_std = min_std
         num_actions = self.shape.numel()
@@ -75,7 +100,7 @@ class StateDependentGaussianHead(ActionHead):
 
     def forward(self, features: Tensor) -> Distribution:
         std = nn.functional.softplus(self.raw_std(features).float()) + self.min_std
-        return _gaussian(self.mean(features).float(), std, self.shape)
+        return self._distribution(self.mean(features).float(), std)
 
 
 class SphericalGaussianHead(ActionHead):
@@ -115,7 +140,7 @@ class SquashedGaussianHead(ActionHead):
 
     def __init__(self, num_features: int, space: Space, init_log_std: float = 0.0) -> None:
         super().__init__()
-        self.shape = _register_bounds(self, space)
+        self.shape = _register_bounds(self, space, finite=True)
         check_number("model.head.init_log_std", init_log_std, low=-20, high=10)
         self.mean = orthogonal(nn.Linear(num_features, self.shape.numel()), gain=0.01)
         self.log_std = nn.Parameter(torch.full(self.shape, float(init_log_std)))
@@ -138,7 +163,7 @@ class BetaHead(ActionHead):
 
     def __init__(self, num_features: int, space: Space) -> None:
         super().__init__()
-        self.shape = _register_bounds(self, space)
+        self.shape = _register_bounds(self, space, finite=True)
         self.raw = orthogonal(nn.Linear(num_features, 2 * self.shape.numel()), gain=0.01)
 
     def forward(self, features: Tensor) -> Distribution:
@@ -203,11 +228,11 @@ def _ranges(space: Space) -> tuple[Tensor, Tensor]:
     return torch.where(bounded, middle, 0.0), torch.where(bounded, half, 1.0)
 
 
-def _register_bounds(head: ActionHead, space: Space) -> torch.Size:
+def _register_bounds(head: ActionHead, space: Space, *, finite: bool = False) -> torch.Size:
     """Buffers ``low`` and ``high``; the shape of an action."""
     shape = _box_shape(head, space)
     assert isinstance(space, Box)
-    if not (space.is_bounded() and (space.low < space.high).all()):
+    if finite and not (space.is_bounded() and (space.low < space.high).all()):
         raise ConfigError(f"{type(head).__name__} needs finite bounds, low < high, and the environment has {space}.")
     head.register_buffer("low", torch.as_tensor(space.low).float(), persistent=False)
     head.register_buffer("high", torch.as_tensor(space.high).float(), persistent=False)
