@@ -17,36 +17,37 @@ import argparse
 import contextlib
 import functools
 import io
-import math
 import os
 import pickle
 import random
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from crash_trainings import (
+    LAST,
+    RECIPES,
+    changed,
+    descendants,
+    fit,
+    import_from,
+    replaced,
+    running,
+    status,
+    wait_for,
+    workers_of,
+)
 
 from lit_a3c.sealed import DamagedError, seal, unseal
 
-LAST = Path("runs/run/version_0/checkpoints/last.ckpt")
 SCRIPTS = Path(__file__).parent.absolute()
-QUIET = ("--trainer.enable_progress_bar=false", "--trainer.logger.name=run", "--trainer.logger.version=0")
-RECIPES = {
-    "cartpole": ("--data.total_steps=100000000", "--trainer.val_check_interval=400", "--data.eval_episodes=2"),
-    "mujoco": ("--data.total_steps=100000000", "--trainer.val_check_interval=400", "--data.eval_episodes=1"),
-    "atari": ("--data.total_steps=100000000", "--trainer.val_check_interval=1000000", "--data.atari.sticky=0.25"),
-}
-SAVE_OFTEN = (
-    "--trainer.callbacks=[{class_path: lit_a3c.callbacks.checkpoint.LastCheckpoint, init_args: {every_n_updates: 5}}]"
-)
 
 
 def main() -> int:
@@ -62,7 +63,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments, options = parser.parse_known_args()
     random.seed(arguments.seed)
-    _import_from(SCRIPTS)
+    import_from(SCRIPTS)
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
         problems = 0
@@ -73,66 +74,6 @@ def main() -> int:
     return 1 if problems else 0
 
 
-# Processes
-
-
-def fit(arguments: Any, options: list[str], *, resume: bool = False) -> list[str]:
-    """The command of a training, new or resumed."""
-    hogwild = ("--trainer.strategy=hogwild", "--trainer.devices=2")
-    learner = ("--trainer.strategy=auto", "--trainer.devices=1", f"--data.mode={arguments.mode}")
-    source = f"--ckpt_path={LAST}" if resume else f"--config={arguments.recipe}.yaml"
-    command = [sys.executable, "-m", "lit_a3c", "fit", source, *RECIPES[arguments.recipe], *QUIET, SAVE_OFTEN]
-    return [*command, *(hogwild if arguments.mode == "hogwild" else learner), *options]
-
-
-@contextlib.contextmanager
-def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """A command with a process group of its own, of which nothing is left afterwards."""
-    with Path("log").open("a") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, text=True, start_new_session=True)
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str], seconds: float = 120) -> Any:
-    """The first true value.
-
-    Raises:
-        RuntimeError: The process ended, or the time did.
-    """
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"waited in vain; exit code {process.poll()}:\n{Path('log').read_text()[-2000:]}")
-        time.sleep(0.01)
-    return value
-
-
-def changed(file: Path) -> Callable[[], bool]:
-    """Whether a file is another than now."""
-
-    def stamp() -> Any:
-        return file.stat().st_mtime_ns if file.exists() else None
-
-    before = stamp()
-    return lambda: stamp() != before
-
-
-def descendants(pid: int) -> set[int]:
-    """Processes of the group of this one."""
-    group = set()
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            rest = file.read_text().rpartition(")")[2].split()
-            if int(rest[2]) == pid and rest[0] != "Z":
-                group.add(int(file.parent.name))
-    return group - {pid}
-
-
 # Campaigns
 
 
@@ -140,7 +81,7 @@ def kill(arguments: Any, options: list[str]) -> Iterator[str]:
     """SIGKILL at random moments, half of them while a checkpoint is being written; TMPDIR is on another file system."""
     if Path("/dev/shm").is_dir():
         os.environ["TMPDIR"] = "/dev/shm"
-    _import_from(SCRIPTS / "crash_count")
+    import_from(SCRIPTS / "crash_count")
     os.environ["CRASH_COUNT"] = str(Path("count").absolute())
     options = ["--trainer.val_check_interval=1000000", *options]  # steps of evaluations are not learned from
     part, steps, writing = LAST.with_name(f".{LAST.name}.part"), 0, 0
@@ -227,10 +168,10 @@ def workers(arguments: Any, options: list[str]) -> Iterator[str]:
         wait_for(changed(LAST), process)
         for _ in range(arguments.times):
             time.sleep(random.uniform(0.2, 1))
-            before = _workers(process.pid)
+            before = workers_of(process.pid)
             start = time.monotonic()
             os.kill(random.choice(sorted(before)), signum)
-            wait_for(functools.partial(_replaced, process.pid, before), process)
+            wait_for(functools.partial(replaced, process.pid, before), process)
             wait_for(changed(metrics), process)
             times.append(time.monotonic() - start)
         process.terminate()
@@ -304,7 +245,7 @@ def soak(arguments: Any, options: list[str]) -> Iterator[str]:
         begin = time.monotonic()
         while (now := time.monotonic() - begin) < 60 * arguments.minutes:
             pids = descendants(process.pid) | {process.pid}
-            memory, shared = (sum(_status(pid, name) for pid in pids) / 1024 for name in ("RssAnon", "RssShmem"))
+            memory, shared = (sum(status(pid, name) for pid in pids) / 1024 for name in ("RssAnon", "RssShmem"))
             with contextlib.suppress(OSError):  # a process that has just ended
                 descriptors = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
                 samples.append((now / 3600, memory, shared, descriptors))
@@ -321,11 +262,6 @@ def soak(arguments: Any, options: list[str]) -> Iterator[str]:
 
 
 CAMPAIGNS = {"kill": kill, "exact": exact, "workers": workers, "damage": damage, "numbers": numbers, "soak": soak}
-
-
-def _import_from(directory: Path) -> None:
-    """Let processes started from now on import modules of a directory."""
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(directory), os.environ.get("PYTHONPATH")]))
 
 
 class _Hostile:
@@ -347,31 +283,6 @@ def _hostile_files() -> list[bytes]:
 
 def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
-
-
-def _workers(group: int) -> set[int]:
-    """Processes of the group that run a worker; the fork server and the resource tracker do not."""
-    found = set()
-    for pid in descendants(group):
-        with contextlib.suppress(OSError):
-            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-            if parent != group:  # workers are children of the fork server
-                found.add(pid)
-    return found
-
-
-def _replaced(group: int, before: set[int]) -> bool:
-    """Whether there are as many workers as before, but not the same."""
-    now = _workers(group)
-    return len(now) == len(before) and now != before
-
-
-def _status(pid: int, name: str) -> float:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return float(line.split()[1])
-    return math.nan
 
 
 if __name__ == "__main__":
