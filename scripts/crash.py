@@ -241,7 +241,7 @@ def soak(arguments: Any, options: list[str]) -> Iterator[str]:
     samples: list[tuple[float, float, float, float]] = []
     with running(fit(arguments, options)) as process:
         wait_for(changed(LAST), process)
-        time.sleep(60)  # caches fill
+        time.sleep(min(60, 60 * arguments.minutes))  # caches fill
         begin = time.monotonic()
         while (now := time.monotonic() - begin) < 60 * arguments.minutes:
             pids = descendants(process.pid) | {process.pid}
@@ -249,8 +249,8 @@ def soak(arguments: Any, options: list[str]) -> Iterator[str]:
             with contextlib.suppress(OSError):  # a process that has just ended
                 descriptors = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
                 samples.append((now / 3600, memory, shared, descriptors))
-            time.sleep(10)
-    print(f"{arguments.recipe}: {unseal(LAST.read_bytes())['steps']:,} steps in {arguments.minutes:.0f} minutes")
+            time.sleep(min(10, arguments.minutes))
+    print(f"{arguments.recipe}: {unseal(LAST.read_bytes())['steps']:,} steps in {arguments.minutes:g} minutes")
     hours, *series = np.array([sample for sample in samples if np.isfinite(sample).all()]).T
     for name, values, allowed in zip(
         ("memory, MiB", "shared memory, MiB", "descriptors"), series, (30, 5, 1), strict=True

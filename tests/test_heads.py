@@ -236,9 +236,9 @@ def test_squashed_gaussian_equals_scipy() -> None:
 
 
 def test_beta_equals_scipy() -> None:
-    """Concentrations 1 + softplus, the first half of the outputs alpha, the second beta."""
+    """Concentrations 1 + 2 softplus / log 2, the first half of the outputs alpha, the second beta."""
     head, features = wild(BetaHead(5, UNEQUAL)), torch.randn(6, 5)
-    alpha, beta = np.split(1 + softplus(affine(head.raw, features)), 2, axis=-1)
+    alpha, beta = np.split(1 + 2 * softplus(affine(head.raw, features)) / np.log(2), 2, axis=-1)
     reference = stats.beta(alpha, beta, loc=[-2, 0], scale=[4, 0.5])
     distribution = head(features)
     action = distribution.sample()
@@ -324,6 +324,9 @@ def test_initial_policies_of_bounded_actions_are_undecided() -> None:
     features, middle = torch.randn(50, 64), torch.tensor([0, 0.25]).expand(50, 2)
     for head in (SquashedGaussianHead(64, UNEQUAL), BetaHead(64, UNEQUAL)):
         torch.testing.assert_close(head(features).mode, middle, atol=0.2, rtol=0)
+    for c in (1.5, 3.0, 20.0):
+        width = BetaHead(64, UNEQUAL, init_concentration=c)(features).unit.stddev * 2  # in units of half the range
+        torch.testing.assert_close(width, torch.full((50, 2), (2 * c + 1) ** -0.5), atol=0.02, rtol=0)
     coins = BernoulliHead(64, MultiBinary(3))(features)
     torch.testing.assert_close(coins.mean, torch.full((50, 3), 0.5), atol=0.03, rtol=0)
     spherical = SphericalGaussianHead(64, PAIR)(features)
@@ -427,6 +430,7 @@ def test_bounded_heads_refuse_spaces_without_bounds(head: type[ActionHead], boun
         (SphericalGaussianHead, "min_variance", 0),
         (MixtureHead, "num_components", 0),
         (MixtureHead, "num_components", 2.5),
+        (BetaHead, "init_concentration", 1),
     ],
 )
 def test_heads_refuse_bad_numbers(head: type[ActionHead], name: str, value: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Space
@@ -151,24 +153,30 @@ class SquashedGaussianHead(ActionHead):
 
 
 class BetaHead(ActionHead):
-    """:class:`lit_a3c.distributions.ScaledBeta` with both concentrations ``1 + softplus(z(s))``: one peak, inside.
+    """:class:`lit_a3c.distributions.ScaledBeta` with both concentrations above 1: one peak, inside.
+
+    ``alpha, beta = 1 + (c - 1) softplus(z(s)) / log 2``, which begin at ``c``: with a sigma of ``1 / sqrt(2c + 1)`` of
+    half the range of a component, whatever that is.
 
     Args:
         num_features: Size ``F`` of the body's output.
         space: A floating ``Box`` of any shape with finite bounds.
+        init_concentration: ``c``.
     """
 
     low: Tensor
     high: Tensor
 
-    def __init__(self, num_features: int, space: Space) -> None:
+    def __init__(self, num_features: int, space: Space, init_concentration: float = 3.0) -> None:
         super().__init__()
         self.shape = _register_bounds(self, space, finite=True)
+        check_number("model.head.init_concentration", init_concentration, above=1, high=1e6)
+        self._gain = (init_concentration - 1) / math.log(2)
         self.raw = orthogonal(nn.Linear(num_features, 2 * self.shape.numel()), gain=0.01)
 
     def forward(self, features: Tensor) -> Distribution:
         raw = self.raw(features).float().view(*features.shape[:-1], 2, *self.shape)
-        alpha, beta = (1 + nn.functional.softplus(raw)).unbind(features.ndim - 1)
+        alpha, beta = (1 + self._gain * nn.functional.softplus(raw)).unbind(features.ndim - 1)
         return ScaledBeta(alpha, beta, self.low, self.high)
 
 

@@ -1,4 +1,4 @@
-"""A fast sample of every campaign of ``scripts/crash.py`` that no other test is one of."""
+"""A fast sample of every campaign of ``scripts/crash.py``."""
 
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from tests.commands import launch, script
         ["exact", "--times", "2", "--updates", "30"],
         ["numbers", "--times", "4"],
         ["damage", "--times", "20"],
+        ["workers", "--times", "2"],
+        ["soak", "--minutes", "0.2"],
     ],
     ids=lambda arguments: arguments[0],
 )
