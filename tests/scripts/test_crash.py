@@ -12,10 +12,10 @@ from tests.commands import launch, script
     [
         ["kill", "--times", "2"],
         ["exact", "--times", "2", "--updates", "30"],
-        ["numbers", "--times", "4"],
+        ["numbers", "--times", "2"],
         ["damage", "--times", "20"],
-        ["workers", "--times", "2"],
-        ["soak", "--minutes", "0.2"],
+        ["workers", "--times", "1"],
+        ["soak", "--minutes", "0.1"],
     ],
     ids=lambda arguments: arguments[0],
 )
