@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 NO_SKIP = {"ALE/Pong-v5": "ale_py:PongNoFrameskip-v4"}
@@ -89,9 +90,7 @@ def bare_costs(
         separate: Policy and value each have a network.
         seconds: In all.
     """
-    import numpy as np
-
-    from lit_a3c import ActorCritic, EnvConfig, RMSprop, guard, losses
+    from lit_a3c import ActorCritic, EnvConfig, RMSprop, losses
 
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -128,20 +127,26 @@ def bare_costs(
         torch.nn.utils.clip_grad_norm_(policy.parameters(), 0.5)
         optimizer.step()
 
-    values, rewards, loss = first.numpy(), np.zeros(num_envs), torch.tensor(0.5)
-
-    def guard_update() -> None:
-        guard.check_loss(loss, {})
-        guard.check_gradients(loss, ())
-
-    of_steps = _microseconds(lambda: guard.check_step(values, rewards), seconds / 30) / num_envs
-    of_updates = _microseconds(guard_update, seconds / 30) / advantage.numel()
     return {
         "environment": _microseconds(environment, seconds / 3) / num_envs,
         "policy": _microseconds(lambda: policy.act(first)[0].sample(), seconds / 3) / num_envs,
         "learner": _microseconds(learner, seconds / 3) / advantage.numel(),
-        "guard": of_steps + of_updates,
+        "guard": _guard_cost(first.numpy(), advantage.numel(), seconds / 15),
     }
+
+
+def _guard_cost(observation: np.ndarray, steps_per_update: int, seconds: float) -> float:
+    """Microseconds per step of the checks of an observation ``[E, ...]`` and its rewards, of a loss and a gradient."""
+    from lit_a3c import guard
+
+    reward, number = np.zeros(len(observation)), torch.tensor(0.5)
+
+    def update() -> None:
+        guard.check_loss(number, {})
+        guard.check_gradients(number, ())
+
+    of_step = _microseconds(lambda: guard.check_step(observation, reward), seconds / 2) / len(observation)
+    return of_step + _microseconds(update, seconds / 2) / steps_per_update
 
 
 def _microseconds(call: Callable[[], object], seconds: float) -> float:
