@@ -40,6 +40,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from reproduce import without_films
 
 ROOT = Path(__file__).resolve().parents[1]
 NEVER = 10**9
@@ -74,14 +75,12 @@ def ours(task: Task, system: str, warm_up: float, seconds: float) -> float:
     """
     system, _, memory = system.partition("+")
     mode, _, workers = system.partition(":")
-    callbacks = yaml.safe_load((ROOT / "configs" / task.recipe).read_text())["trainer"]["callbacks"]
     command = [sys.executable, "-m", "lit_a3c", "fit", "--config", str(ROOT / "configs" / task.recipe)]
     options: dict[str, Any] = {
         "data.env_id": task.env_id,
         "data.total_steps": NEVER,
         "trainer.logger.save_dir": "runs",
         "trainer.val_check_interval": NEVER,
-        "trainer.callbacks": json.dumps([c for c in callbacks if not c["class_path"].endswith("VideoRecorder")]),
     }
     if mode == "hogwild":
         options |= {"trainer.strategy": mode, "trainer.devices": workers or len(os.sched_getaffinity(0))}
@@ -90,6 +89,7 @@ def ours(task: Task, system: str, warm_up: float, seconds: float) -> float:
     if memory:
         options["model.memory"] = f"lit_a3c.{memory}"
     command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    command.append(without_films(task.recipe))
 
     with running(command) as (process, directory):
         deadline = time.monotonic() + START_UP + 3 * (warm_up + seconds)
