@@ -7,6 +7,10 @@ Prints a Markdown table: over the seeds of an environment the mean of the test s
 standard deviation and the 95% bootstrap interval of the mean, and the mean of the last policies. The first published
 column is the one to beat; it is drawn into the curves, which are the seeds' validations and their mean. ``--beside``
 takes a file of ``sb3.py``, whose curves are drawn into the same panels.
+
+    python scripts/report.py docs/results/mujoco-1m.csv --ablations docs/results/ablation-*.csv
+
+prints instead what each change does, mean and standard deviation over the seeds that it has been tried with.
 """
 
 from __future__ import annotations
@@ -35,10 +39,14 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, help="CSV file of published scores, by environment in column env")
     parser.add_argument("--columns", nargs="+", default=[], help="columns of it")
     parser.add_argument("--beside", type=Path, help="CSV file of sb3.py")
+    parser.add_argument("--ablations", type=Path, nargs="+", help="CSV files of the suites ablation-*")
     parser.add_argument("--curves", type=Path, help="picture to write")
     parser.add_argument("--axis", default="steps", choices=["steps", "frames", "seconds"], help="of the curves")
     arguments = parser.parse_args()
     ours = _by_environment(arguments.results, arguments.environments)
+    if arguments.ablations:
+        print_ablations(ours, {file.stem: _by_environment(file, None) for file in arguments.ablations})
+        return
     theirs = _by_environment(arguments.beside, list(ours)) if arguments.beside else {}
     reference = {row["env"]: row for row in _read(arguments.reference)} if arguments.reference else {}
     published = {env: [reference.get(_task(env), {}).get(name, "") for name in arguments.columns] for env in ours}
@@ -62,6 +70,18 @@ def print_table(results: dict[str, Rows], columns: list[str], published: dict[st
             *(value or "-" for value in published[environment]),
         ]
         print(f"| {' | '.join(cells)} |")
+
+
+def print_ablations(whole: dict[str, Rows], ablations: dict[str, dict[str, Rows]]) -> None:
+    """One line for the recipe and for each change of it, on the environments that these have been tried on."""
+    environments = sorted({environment for results in ablations.values() for environment in results})
+    seeds = {row["seed"] for results in ablations.values() for rows in results.values() for row in rows}
+    print(f"| | {' | '.join(environments)} |\n{'|---' * (len(environments) + 1)}|")
+    for name, results in {"the recipe": whole, **ablations}.items():
+        kept = [[row for row in results.get(environment, []) if row["seed"] in seeds] for environment in environments]
+        best = [scores(rows, "best") for rows in kept]
+        cells = [f"{s.mean():,.0f} ± {s.std(ddof=min(1, len(s) - 1)):,.0f} ({len(s)})" if len(s) else "-" for s in best]
+        print(f"| {name.removeprefix('ablation-')} | {' | '.join(cells)} |")
 
 
 def scores(rows: Rows, evaluation: str) -> np.ndarray:

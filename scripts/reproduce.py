@@ -1,6 +1,7 @@
 """Train and score recipes x environments x seeds through the command line: one CSV row per evaluation.
 
     python scripts/reproduce.py mujoco-1m [--environments Hopper-v5 ...] [--seeds 0 1] [--jobs 2] [options of fit]
+    python scripts/reproduce.py 'ablation-*'
     python scripts/report.py docs/results/mujoco-1m.csv
 
 Interrupted, it goes on where it was: a finished run is known by its rows in ``docs/results/SUITE.csv``, one that was
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import fnmatch
 import importlib.metadata
 import itertools
 import json
@@ -74,6 +76,23 @@ SUITES = {
     "mujoco-3m": Suite("mujoco", MUJOCO, 3_000_000, seeds=(0, 1, 2), test_episodes=20),
     "pong": Suite("atari", ("ALE/Pong-v5",), 3_000_000, options=LOCK_FREE),
     "breakout": Suite("atari", ("ALE/Breakout-v5",), 10_000_000, options=LOCK_FREE),
+}
+ABLATIONS = {
+    "plain-gaussian": ("--model.head.censored=false",),
+    "beta": ("--model.head=lit_a3c.BetaHead",),
+    "sigma-1": ("--model.head.init_log_std=0",),
+    "no-vtrace": ("--model.vtrace=false",),
+    "more-lag": ("--data.envs_per_worker=64", "--data.updates_per_rollout=8"),
+    "rollouts-of-10": ("--data.envs_per_worker=64", "--data.rollout_length=10"),
+    "shared-body": ("--model.share_body=true",),
+    "no-return-scale": ("--model.normalize_returns=false",),
+    "no-observation-scale": ("--model.body.normalize=false",),
+    "eps-1e-5": ("--model.optimizer.eps=1e-5", "--model.optimizer.initial_square=0"),
+}
+"""What ``mujoco.yaml`` has, taken away or changed one at a time; every update is of 320 steps in all of them."""
+SUITES |= {
+    f"ablation-{name}": Suite("mujoco", MUJOCO[:3], 1_000_000, seeds=(0, 1, 2), test_episodes=20, options=options)
+    for name, options in ABLATIONS.items()
 }
 
 
@@ -161,21 +180,17 @@ class Run:
 def main() -> int:
     """Run what is missing; 1 if a run failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("suite", choices=SUITES)
+    parser.add_argument("suite", help=f"or a pattern, of {', '.join(SUITES)}")
     parser.add_argument("--environments", nargs="+", help="only these of the suite")
     parser.add_argument("--seeds", nargs="+", type=int, help="instead of the suite's")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time; they share the cores evenly")
     parser.add_argument("--output", type=Path, default=ROOT / "docs/results", help="directory of the CSV files")
     arguments, options = parser.parse_known_args()
-    suite, output = SUITES[arguments.suite], arguments.output / f"{arguments.suite}.csv"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    there = finished(output)
-    devices = (f"--trainer.devices={max(1, cores() // arguments.jobs)}",)
-    runs = [
-        Run(arguments.suite, suite, environment, seed, (*devices, *options))
-        for seed, environment in itertools.product(arguments.seeds or suite.seeds, suite.environments)
-        if environment in (arguments.environments or suite.environments) and (environment, seed) not in there
-    ]
+    names = fnmatch.filter(SUITES, arguments.suite)
+    if not names:
+        parser.error(f"no suite is named {arguments.suite!r}: {', '.join(SUITES)}")
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    runs = [run for name in names for run in missing(name, arguments, options)]
     failed = False
     with ThreadPoolExecutor(arguments.jobs) as pool:
         futures = {pool.submit(_train_and_score, run): run for run in runs}
@@ -187,11 +202,22 @@ def main() -> int:
                     failed = True
                     print(error, file=sys.stderr)
                 else:
-                    append(output, rows)
+                    append(arguments.output / f"{rows[0]['suite']}.csv", rows)
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             raise
     return 1 if failed else 0
+
+
+def missing(name: str, arguments: argparse.Namespace, options: list[str]) -> list[Run]:
+    """The runs of a suite that have no rows yet, seed by seed."""
+    suite, there = SUITES[name], finished(arguments.output / f"{name}.csv")
+    devices = f"--trainer.devices={max(1, cores() // arguments.jobs)}"
+    return [
+        Run(name, suite, environment, seed, (devices, *options))
+        for seed, environment in itertools.product(arguments.seeds or suite.seeds, suite.environments)
+        if environment in (arguments.environments or suite.environments) and (environment, seed) not in there
+    ]
 
 
 def _train_and_score(run: Run) -> list[dict[str, Any]]:
