@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from lit_a3c.counter import Counter
@@ -78,6 +79,7 @@ class Actor:
         self.weights = tensors_of(self.policy)
         self._agent = Agent(self.policy, config.envs_per_worker)
         self._log_prob = config.log_prob
+        self._features: list[Tensor] = []
         self._env = config.env.make(
             config.envs_per_worker, seed=config.worker_seed(worker), training=True, record=config.resumable
         )
@@ -98,28 +100,32 @@ class Actor:
     def _act(self, state: Any) -> Any:
         """TorchRL's view of the policy. A ``TensorDictModule`` would do the same for 0.15 ms more a step."""
         self._agent.begin(self._env.begun)
-        distribution = self._agent.distribution(state.get("observation"))
-        action = distribution.sample()
-        state.set("action", action)
-        return state.set("log_prob", distribution.log_prob(action)) if self._log_prob else state
+        state.set("action", self._agent.distribution(state.get("observation")).sample())
+        if self._log_prob:
+            self._features.append(self._agent.features)
+        return state
 
     def rollout(self) -> Rollout:
         """``T`` more steps. The tensors are views of a buffer that the next call fills again."""
         self._agent.begin(self._env.begun)
         memory = self._agent.memory.unsqueeze(0) if self.policy.memory_size else None
+        self._features.clear()
         batch = next(self._batches)
 
         def time_first(*key: str) -> Tensor:
             return batch[key].transpose(0, 1)
 
+        action, log_prob = time_first("action"), None
+        if self._log_prob:  # of all steps at once: one by one costs a tenth of a step of HalfCheetah
+            log_prob = self.policy.head(torch.stack(self._features)).log_prob(action)
         return Rollout(
             observation=time_first("observation"),
-            action=time_first("action"),
+            action=action,
             reward=time_first("next", "reward").squeeze(-1),
             terminated=time_first("next", "terminated").squeeze(-1),
             truncated=time_first("next", "truncated").squeeze(-1),
             next_observation=time_first("next", "observation"),
-            log_prob=time_first("log_prob") if self._log_prob else None,
+            log_prob=log_prob,
             memory=memory,
             episodes=self._env.drain(),
         )

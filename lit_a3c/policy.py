@@ -31,6 +31,17 @@ class PolicyOutput(NamedTuple):
     """The memory's state after each step, ``[T, B, memory_size]``, where :class:`~lit_a3c.memory.Remembered` has it."""
 
 
+class Acting(NamedTuple):
+    """What the network says of ``[E]`` observations that are to be acted on."""
+
+    distribution: Distribution
+    """Over actions, of batch shape ``[E]``."""
+    memory: Tensor
+    """The memory's state after the step, ``[E, memory_size]``."""
+    features: Tensor
+    """What the head made the distribution of, ``[E, num_features]``."""
+
+
 class Trunk(nn.Module):
     """A body and, if asked for, a memory: observations to features.
 
@@ -120,21 +131,19 @@ class ActorCritic(nn.Module):
         return self._value(trunk(observation.unsqueeze(0), state, None).features).squeeze(0)
 
     @torch.no_grad()
-    def act(self, observation: Tensor, memory: Tensor | None = None) -> tuple[Distribution, Tensor]:
+    def act(self, observation: Tensor, memory: Tensor | None = None) -> Acting:
         """One step of ``E`` environments.
 
         Args:
             observation: ``[E, *observation]``.
             memory: State of the memory before the step, ``[E, memory_size]``; None for zeros.
-
-        Returns:
-            The distribution over actions, of batch shape ``[E]``, and the memory after the step.
         """
         own, other = self._split(memory)
         features, state = self.trunk(observation.unsqueeze(0), own, None)
         if self.value_trunk is not None and self.memory_size:
             state = torch.cat([state, self.value_trunk(observation.unsqueeze(0), other, None).state], dim=-1)
-        return self.head(features.squeeze(0)), state.squeeze(0)
+        features = features.squeeze(0)
+        return Acting(self.head(features), state.squeeze(0), features)
 
     def observe(self, observation: Tensor) -> None:
         """Let running statistics see ``[..., *observation]`` training observations."""
@@ -164,7 +173,10 @@ class Agent:
 
     Attributes:
         memory: State of the memories before the next step, ``[E, memory_size]``.
+        features: What the head made the last distribution of, ``[E, num_features]``.
     """
+
+    features: Tensor
 
     def __init__(
         self, policy: ActorCritic, num_envs: int, deterministic: bool = False, own_draws: bool = False
@@ -181,7 +193,7 @@ class Agent:
 
     def distribution(self, observation: Tensor) -> Distribution:
         """Over the actions for ``[E, *observation]``; the memories go one step on."""
-        distribution, self.memory = self._policy.act(observation.to(self._device), self.memory)
+        distribution, self.memory, self.features = self._policy.act(observation.to(self._device), self.memory)
         return distribution
 
     def __call__(self, observation: Tensor, begun: Tensor) -> Tensor:

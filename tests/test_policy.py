@@ -74,7 +74,7 @@ def test_act_has_no_gradient_and_forward_has(continuous_spec: EnvSpec) -> None:
     """Acting records nothing; the losses reach every parameter through forward."""
     policy = ActorCritic(continuous_spec)
     observation = torch.randn(5, 3)
-    acting, _ = policy.act(observation)
+    acting: Any = policy.act(observation).distribution
     action = acting.sample()
     assert not acting.mean.requires_grad
     distribution, value, _ = policy(observation)
@@ -184,7 +184,7 @@ def test_acting_step_by_step_is_forward(discrete_spec: EnvSpec, kind: Kind, shar
     acting: Any
     for t in range(7):
         torch.testing.assert_close(policy.values(observation[t], memory), output.value[t])
-        acting, memory = policy.act(observation[t], memory)
+        acting, memory, _ = policy.act(observation[t], memory)
         torch.testing.assert_close(acting.logits, output.distribution.logits[t])
         if end[t].any() or t == 6:
             torch.testing.assert_close(memory, output.memory[t])
