@@ -82,14 +82,14 @@ ABLATIONS = {
     "beta": ("--model.head=lit_a3c.BetaHead",),
     "sigma-1": ("--model.head.init_log_std=0",),
     "no-vtrace": ("--model.vtrace=false",),
-    "more-lag": ("--data.envs_per_worker=64", "--data.updates_per_rollout=8"),
-    "rollouts-of-10": ("--data.envs_per_worker=64", "--data.rollout_length=10"),
+    "more-lag": ("--data.envs_per_worker=32", "--data.updates_per_rollout=8"),
+    "rollouts-of-10": ("--data.envs_per_worker=32", "--data.rollout_length=10"),
     "shared-body": ("--model.share_body=true",),
     "no-return-scale": ("--model.normalize_returns=false",),
     "no-observation-scale": ("--model.body.normalize=false",),
     "eps-1e-5": ("--model.optimizer.eps=1e-5", "--model.optimizer.initial_square=0"),
 }
-"""What ``mujoco.yaml`` has, taken away or changed one at a time; every update is of 320 steps in all of them."""
+"""What ``mujoco.yaml`` has, taken away or changed one at a time; every update is of 160 steps in all of them."""
 SUITES |= {
     f"ablation-{name}": Suite("mujoco", MUJOCO[:3], 1_000_000, seeds=(0, 1, 2), test_episodes=20, options=options)
     for name, options in ABLATIONS.items()
