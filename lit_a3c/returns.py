@@ -47,12 +47,10 @@ def lambda_returns(r_tp1: Tensor, discount_tp1: Tensor, v_tp1: Tensor, end_tp1: 
     # Where an episode ends nothing of G_{t+1} may enter: there the weight moves to v_{t+1} whole.
     carry = discount_tp1 * lambda_ * ~end_tp1
     base = r_tp1 + (discount_tp1 - carry) * v_tp1
-    returns = torch.empty_like(base)
-    acc = v_tp1[-1]
-    for t in reversed(range(base.shape[0])):
-        acc = torch.addcmul(base[t], carry[t], acc)
-        returns[t] = acc
-    return returns
+    backwards = [v_tp1[-1]]
+    for base_t, carry_t in zip(reversed(base.unbind()), reversed(carry.unbind()), strict=True):
+        backwards.append(torch.addcmul(base_t, carry_t, backwards[-1]))
+    return torch.stack(backwards[:0:-1])
 
 
 class VTrace(NamedTuple):
