@@ -83,7 +83,7 @@ ABLATIONS = {
     "sigma-1": ("--model.head.init_log_std=0",),
     "no-vtrace": ("--model.vtrace=false",),
     "more-lag": ("--data.envs_per_worker=32", "--data.updates_per_rollout=8"),
-    "rollouts-of-10": ("--data.envs_per_worker=32", "--data.rollout_length=10"),
+    "rollouts-of-10": ("--data.envs_per_worker=16", "--data.rollout_length=10"),
     "shared-body": ("--model.share_body=true",),
     "no-return-scale": ("--model.normalize_returns=false",),
     "no-observation-scale": ("--model.body.normalize=false",),
