@@ -16,7 +16,7 @@ def reproduce(directory: Path, *options: str) -> str:
         "--seeds",
         "0",
     ]
-    short = ["--data.total_steps", "3200", "--trainer.val_check_interval", "10", "--data.envs_per_worker", "4"]
+    short = ["--data.total_steps", "3200", "--trainer.val_check_interval", "10", "--data.rollout_length", "10"]
     short += ["--trainer.devices", "1"]
     done = launch(*task, *short, *options, cwd=directory, timeout=120, command=script("reproduce.py"))
     assert done.returncode == 0, done.stderr
