@@ -65,7 +65,7 @@ def print_table(results: dict[str, Rows], columns: list[str], published: dict[st
         low, high = bootstrap_interval(best)
         seconds = np.mean([float(row["seconds"]) for row in rows if row["evaluation"] == "last"])
         cells = [
-            *(environment, str(len(best)), f"{best.mean():,.1f}", f"{best.std(ddof=min(1, len(best) - 1)):,.1f}"),
+            *(environment, str(len(best)), f"{best.mean():,.1f}", f"{deviation(best):,.1f}"),
             *(f"{low:,.1f} to {high:,.1f}", f"{last.mean():,.1f}", f"{seconds:,.0f}"),
             *(value or "-" for value in published[environment]),
         ]
@@ -80,13 +80,18 @@ def print_ablations(whole: dict[str, Rows], ablations: dict[str, dict[str, Rows]
     for name, results in {"the recipe": whole, **ablations}.items():
         kept = [[row for row in results.get(environment, []) if row["seed"] in seeds] for environment in environments]
         best = [scores(rows, "best") for rows in kept]
-        cells = [f"{s.mean():,.0f} ± {s.std(ddof=min(1, len(s) - 1)):,.0f} ({len(s)})" if len(s) else "-" for s in best]
+        cells = [f"{s.mean():,.0f} ± {deviation(s):,.0f} ({len(s)})" if len(s) else "-" for s in best]
         print(f"| {name.removeprefix('ablation-')} | {' | '.join(cells)} |")
 
 
 def scores(rows: Rows, evaluation: str) -> np.ndarray:
     """Mean returns of this kind of evaluation, one for each seed."""
     return np.array([float(row["mean"]) for row in rows if row["evaluation"] == evaluation])
+
+
+def deviation(values: np.ndarray) -> float:
+    """The sample's standard deviation; 0 of a single seed."""
+    return float(values.std(ddof=min(1, len(values) - 1)))
 
 
 def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:

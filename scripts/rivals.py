@@ -90,7 +90,7 @@ def bare_costs(
         separate: Policy and value each have a network.
         seconds: In all.
     """
-    from lit_a3c import ActorCritic, EnvConfig, RMSprop, losses
+    from lit_a3c import ActorCritic, EnvConfig
 
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -100,13 +100,10 @@ def bare_costs(
     spec = config.spec()
     env = config.make(num_envs, seed=0, training=True).gym  # below TorchRL
     policy = ActorCritic(spec, share_body=not separate)
-    optimizer = RMSprop(policy.parameters(), eps=1e-5)
 
     first = torch.as_tensor(env.reset(seed=0)[0])
     batch = first[: max(1, num_envs // updates_per_rollout)]
     observation = batch.expand(rollout_length, *batch.shape).clone()  # [T, B, ...]
-    action = policy(observation).distribution.sample()
-    advantage = torch.randn(observation.shape[:2])
     draws = [np.stack([spec.action_space.sample() for _ in range(num_envs)]) for _ in range(100)]
     turn = iter(range(10**12))
 
@@ -115,7 +112,23 @@ def bare_costs(
         if (over := terminated | truncated).any():
             env.reset(options={"reset_mask": over})
 
-    def learner() -> None:
+    return {
+        "environment": _microseconds(environment, seconds / 3) / num_envs,
+        "policy": _microseconds(lambda: policy.act(first)[0].sample(), seconds / 3) / num_envs,
+        "learner": _learner_cost(policy, observation, seconds / 3),
+        "guard": _guard_cost(first.numpy(), rollout_length * len(batch), seconds / 15),
+    }
+
+
+def _learner_cost(policy: torch.nn.Module, observation: torch.Tensor, seconds: float) -> float:
+    """Microseconds per step of an update on observations ``[T, B, ...]``, with made-up actions and advantages."""
+    from lit_a3c import RMSprop, losses
+
+    optimizer = RMSprop(policy.parameters(), eps=1e-5)
+    action = policy(observation).distribution.sample()
+    advantage = torch.randn(observation.shape[:2])
+
+    def update() -> None:
         distribution, value, _ = policy(observation)
         loss = (
             losses.policy_gradient_loss(distribution.log_prob(action), advantage)
@@ -127,12 +140,7 @@ def bare_costs(
         torch.nn.utils.clip_grad_norm_(policy.parameters(), 0.5)
         optimizer.step()
 
-    return {
-        "environment": _microseconds(environment, seconds / 3) / num_envs,
-        "policy": _microseconds(lambda: policy.act(first)[0].sample(), seconds / 3) / num_envs,
-        "learner": _microseconds(learner, seconds / 3) / advantage.numel(),
-        "guard": _guard_cost(first.numpy(), advantage.numel(), seconds / 15),
-    }
+    return _microseconds(update, seconds) / advantage.numel()
 
 
 def _guard_cost(observation: np.ndarray, steps_per_update: int, seconds: float) -> float:
