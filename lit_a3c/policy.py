@@ -138,9 +138,12 @@ class ActorCritic(nn.Module):
             observation: ``[E, *observation]``.
             memory: State of the memory before the step, ``[E, memory_size]``; None for zeros.
         """
+        if not self.memory_size:
+            features = self.trunk.body(observation)
+            return Acting(self.head(features), features.new_empty(len(features), 0), features)
         own, other = self._split(memory)
         features, state = self.trunk(observation.unsqueeze(0), own, None)
-        if self.value_trunk is not None and self.memory_size:
+        if self.value_trunk is not None:
             state = torch.cat([state, self.value_trunk(observation.unsqueeze(0), other, None).state], dim=-1)
         features = features.squeeze(0)
         return Acting(self.head(features), state.squeeze(0), features)

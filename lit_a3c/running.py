@@ -32,7 +32,8 @@ class RunningNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[N, *shape]`` to the same, normalised."""
-        return ((x.float() - self.mean) * torch.rsqrt(self.var + self.eps)).clamp(-self.clip, self.clip)
+        scale = torch.rsqrt(self.var + self.eps)
+        return torch.sub(x.float(), self.mean).mul_(scale).clamp_(-self.clip, self.clip)
 
     @torch.no_grad()
     def update(self, x: Tensor) -> None:

@@ -203,7 +203,7 @@ def test_a_gaussian_in_units_of_the_bounds() -> None:
     infinity = np.inf
     space = Box(np.array([-0.4, 1, -infinity, 0], np.float32), np.array([0.4, 5, infinity, infinity], np.float32))
     head, features = wild(GaussianHead(5, space, init_log_std=-1, scale_to_bounds=True)), torch.randn(6, 5)
-    distribution = head(features).base_dist
+    distribution = head(features)
     middle, scale = np.array([0, 3, 0, 0]), np.array([0.4, 2, 1, 1])
     mean = middle + scale * affine(head.mean, features)
     np.testing.assert_allclose(distribution.mean.detach(), mean, rtol=1e-4, atol=1e-5)

@@ -72,7 +72,8 @@ def make_gym(
         env: VectorEnv = _SyncVectorEnv(copies, autoreset_mode=AutoresetMode.DISABLED)
     space = env.single_action_space
     if isinstance(space, Box):
-        env = TransformAction(env, lambda actions: np.clip(actions, space.low, space.high))
+        # np.clip takes 3 us longer, at every step
+        env = TransformAction(env, lambda actions: np.minimum(np.maximum(actions, space.low), space.high))
     elif isinstance(space, Discrete) and space.start != 0:
         env = TransformAction(env, lambda actions: actions + space.start)
     return EpisodeRecorder(Tape(env, record=record) if training else env)

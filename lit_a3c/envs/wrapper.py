@@ -18,8 +18,9 @@ from lit_a3c.guard import check_step
 class VectorEnvWrapper(GymWrapper):
     """``GymWrapper`` for the vector environments made here, which all give observation, reward and the two ends.
 
-    TorchRL works out on every step which keys, shapes and types an environment returned. Here they are known, and a
-    step costs half: 53 instead of 100 us beside the environment's own.
+    TorchRL works out on every step which keys, shapes and types an environment returned, and whether anybody asked for
+    a partial step, a hook or a reset. Here that is known, and a step costs a third: XX instead of XX us beside the
+    environment's own.
 
     Attributes:
         begun: Which environments are at the first observation of an episode, ``[E]`` bool.
@@ -30,6 +31,13 @@ class VectorEnvWrapper(GymWrapper):
         super().__init__(env, categorical_action_encoding=True, **kwargs)
         self.begun = torch.ones(env.num_envs, dtype=torch.bool)
         self.taken: Counter | None = None
+        self._over = False  # whether an episode ended with the last step
+
+    def step_and_maybe_reset(self, tensordict: TensorDictBase) -> tuple[TensorDictBase, TensorDictBase]:
+        following = self._step(tensordict)
+        tensordict.set("next", following)
+        state = following.exclude("reward")
+        return tensordict, self.maybe_reset(state) if self._over else state
 
     def _reset(self, tensordict: TensorDictBase | None = None, **kwargs: Any) -> TensorDictBase:
         mask = None if tensordict is None else tensordict.get("_reset", None)
@@ -41,12 +49,14 @@ class VectorEnvWrapper(GymWrapper):
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
         observation, reward, terminated, truncated, _ = self._env.step(tensordict.get(self.action_key).numpy())
         check_step(observation, reward)
-        ends = {"terminated": _column(terminated), "truncated": _column(truncated)}
+        done = terminated | truncated
+        self._over = bool(done.any())
         values: dict[str, Any] = {
             "observation": torch.from_numpy(observation),
-            "reward": _column(reward).float(),
-            **ends,
-            "done": ends["terminated"] | ends["truncated"],
+            "reward": _column(reward.astype(np.float32)),
+            "terminated": _column(terminated),
+            "truncated": _column(truncated),
+            "done": _column(done),
         }
         self.begun = torch.zeros_like(self.begun)
         if self.taken is not None:
@@ -60,4 +70,4 @@ class VectorEnvWrapper(GymWrapper):
 
 def _column(values: np.ndarray) -> Tensor:
     """``[E]`` to ``[E, 1]``, TorchRL's shape of rewards and ends."""
-    return torch.from_numpy(values).unsqueeze(-1)
+    return torch.from_numpy(values[:, None])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, Normal
 
 from lit_a3c.bodies import orthogonal
-from lit_a3c.distributions import CensoredGaussian, GaussianMixture, ScaledBeta, SquashedGaussian
+from lit_a3c.distributions import CensoredGaussian, DiagonalGaussian, GaussianMixture, ScaledBeta, SquashedGaussian
 from lit_a3c.errors import ConfigError, check_number
 from lit_a3c.heads.base import ActionHead, check_space
 
@@ -76,7 +76,7 @@ class GaussianHead(_DiagonalGaussianHead):
     def forward(self, features: Tensor) -> Distribution:
         mean, std = self.mean(features).float(), self.log_std.exp()
         if self._scaled:
-            mean, std = self.middle + self.scale * mean, self.scale * std
+            mean, std = torch.addcmul(self.middle, self.scale, mean), self.scale * std
         return self._distribution(mean, std.expand_as(mean))
 
 
@@ -222,9 +222,7 @@ class MixtureHead(ActionHead):
 
 def _gaussian(mean: Tensor, std: Tensor, shape: torch.Size) -> Distribution:
     lead = mean.shape[:-1]
-    normal = Normal(mean.view((*lead, *shape)), std.reshape((*lead, *shape)), validate_args=False)
-    # Independent sums log_prob and entropy over the action's own dimensions, so both come out as [...].
-    return Independent(normal, len(shape), validate_args=False)
+    return DiagonalGaussian(mean.view((*lead, *shape)), std.reshape((*lead, *shape)), len(shape))
 
 
 def _ranges(space: Space) -> tuple[Tensor, Tensor]:
