@@ -53,7 +53,8 @@ def test_leading_dimensions_pass_through(request: pytest.FixtureRequest, name: s
     assert value.dtype == torch.float32
     if lead:
         torch.testing.assert_close(policy.values(observation), value)
-        torch.testing.assert_close(policy.act(observation)[0].entropy(), distribution.entropy())
+        flat = observation.flatten(0, len(lead) - 1)  # who acts has one leading dimension
+        torch.testing.assert_close(policy.act(flat)[0].entropy(), distribution.entropy().flatten())
     for i, single in enumerate(observation.reshape(-1, 1, *spec.observation_space.shape)):
         torch.testing.assert_close(value.flatten()[i], policy.values(single)[0])
 
