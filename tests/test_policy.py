@@ -92,7 +92,7 @@ def test_observe_updates_the_normaliser_and_nothing_else_does(discrete_spec: Env
     observation = torch.randn(6, 4, 3) * 3 + 1
     policy(observation)
     policy.values(observation)
-    policy.act(observation)
+    policy.act(observation[0])
     assert norm.count == 0
     before = policy.values(observation)
     policy.observe(observation)
