@@ -11,7 +11,14 @@ from scipy import special, stats
 from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Distribution, Independent, Normal
 
-from lit_a3c.distributions import CensoredGaussian, GaussianMixture, Joint, ScaledBeta, SquashedGaussian
+from lit_a3c.distributions import (
+    CensoredGaussian,
+    DiagonalGaussian,
+    GaussianMixture,
+    Joint,
+    ScaledBeta,
+    SquashedGaussian,
+)
 
 DRAWS = 200_000
 LEADS = [(), (5,), (4, 3)]
@@ -293,6 +300,32 @@ def test_gradients_of_densities(event: tuple[int, ...]) -> None:
     assert check(lambda m, s, a: SquashedGaussian(m, s, low, high).log_prob(a), (mean, std, action))
     assert check(lambda x, y, a: ScaledBeta(x, y, low, high).log_prob(a), (alpha, beta, action))
     assert check(lambda w, m, s, a: mixture(w, m, s).log_prob(a), (logits, means, stds, action))
+
+
+# Gaussians.
+
+
+@pytest.mark.parametrize("lead", LEADS)
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_diagonal_gaussian_is_torchs(lead: tuple[int, ...], event: tuple[int, ...]) -> None:
+    """Densities, entropies, their gradients, moments, and the draws of one seed."""
+    parameters = uniform(-2, 2, *lead, *event).requires_grad_(), uniform(0.3, 1.5, *lead, *event).requires_grad_()
+    ours, theirs = DiagonalGaussian(*parameters, len(event)), Independent(Normal(*parameters), len(event))
+    draws: list[Tensor] = []
+    for distribution in (ours, theirs):
+        torch.manual_seed(0)
+        draws.append(distribution.sample(torch.Size([20])))
+        assert not draws[-1].requires_grad
+    torch.testing.assert_close(*draws)
+    for name in ("mean", "mode", "variance", "stddev", "batch_shape", "event_shape"):
+        assert torch.equal(torch.as_tensor(getattr(ours, name)), torch.as_tensor(getattr(theirs, name))), name
+    gradients = []
+    for distribution in (ours, theirs):
+        log_prob, entropy = distribution.log_prob(draws[0]), distribution.entropy()
+        assert entropy.shape == lead
+        gradients.append([log_prob, entropy, *torch.autograd.grad(log_prob.square().sum() + entropy.sum(), parameters)])
+    for mine, its in zip(*gradients, strict=True):
+        torch.testing.assert_close(mine, its)
 
 
 # What the environment clips.
