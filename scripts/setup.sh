@@ -9,6 +9,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 extras=${1:-}
+for extra in ${extras//,/ }; do
+    case $extra in
+    dev | benchmark | plot) ;;
+    *)
+        echo "setup: there is no extra '$extra', only dev, benchmark and plot, comma-separated." >&2
+        exit 2
+        ;;
+    esac
+done
 python=${PYTHON:-python3}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
     echo "setup: Python 3.11 or newer is needed, and '$python' is $("$python" --version). Set PYTHON=..." >&2

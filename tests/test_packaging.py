@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import importlib
+import subprocess
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -190,3 +191,13 @@ def test_nothing_imports_itself_through_others() -> None:
         assert free, f"a circle among {sorted(graph)}"
         for unit in free:
             del graph[unit]
+
+
+@pytest.mark.parametrize("extra", ["--help", "dev,benchmarks"])
+def test_setup_refuses_an_unknown_extra(extra: str) -> None:
+    """At once and in one line, before anything is installed."""
+    done = subprocess.run(["bash", str(ROOT / "scripts/setup.sh"), extra], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark and plot, comma-separated.\n"
+    )
