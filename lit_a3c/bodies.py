@@ -55,20 +55,28 @@ class MLPBody(Body):
         hidden: Units of each layer.
         activation: One of ``tanh``, ``relu``, ``elu``, ``silu``.
         normalize: Whether a :class:`RunningNorm` comes first.
+        gain: Of the orthogonal initial weights: at 1 small signals keep their size from layer to layer, at more they
+            begin to saturate.
     """
 
     def __init__(
-        self, space: Box, hidden: Sequence[int] = (64, 64), activation: str = "tanh", normalize: bool = True
+        self,
+        space: Box,
+        hidden: Sequence[int] = (64, 64),
+        activation: str = "tanh",
+        normalize: bool = True,
+        gain: float = 1.0,
     ) -> None:
         super().__init__()
         check_choice("model.body.activation", activation, ACTIVATIONS)
         for units in hidden:
             check_number("model.body.hidden", units, low=1, whole=True)
+        check_number("model.body.gain", gain, above=0)
         size = int(torch.Size(space.shape).numel())
         self.norm = RunningNorm([size]) if normalize else None
         layers: list[nn.Module] = []
         for units in hidden:
-            layers += [orthogonal(nn.Linear(size, units)), ACTIVATIONS[activation]()]
+            layers += [orthogonal(nn.Linear(size, units), gain), ACTIVATIONS[activation]()]
             size = units
         self.layers = nn.Sequential(*layers)
         self.num_features = size

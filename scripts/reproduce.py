@@ -77,19 +77,21 @@ SUITES = {
     "pong": Suite("atari", ("ALE/Pong-v5",), 3_000_000, options=LOCK_FREE),
     "breakout": Suite("atari", ("ALE/Breakout-v5",), 10_000_000, options=LOCK_FREE),
 }
+GAUSSIAN = ("--model.head=lit_a3c.GaussianHead", "--model.head.scale_to_bounds=true", "--model.head.init_log_std=-0.6")
 ABLATIONS = {
-    "plain-gaussian": ("--model.head.censored=false",),
-    "beta": ("--model.head=lit_a3c.BetaHead",),
-    "sigma-1": ("--model.head.init_log_std=0",),
+    "gaussian": GAUSSIAN,
+    "plain-gaussian": (*GAUSSIAN, "--model.head.censored=false"),
+    "anneal": ("--model.anneal=true",),
     "no-vtrace": ("--model.vtrace=false",),
-    "more-lag": ("--data.envs_per_worker=32", "--data.updates_per_rollout=8"),
-    "rollouts-of-10": ("--data.envs_per_worker=16", "--data.rollout_length=10"),
+    "more-lag": ("--data.envs_per_worker=64", "--data.updates_per_rollout=8"),
+    "rollouts-of-40": ("--data.envs_per_worker=4", "--data.rollout_length=40"),
+    "gain-1": ("--model.body.gain=1",),
     "shared-body": ("--model.share_body=true",),
     "no-return-scale": ("--model.normalize_returns=false",),
     "no-observation-scale": ("--model.body.normalize=false",),
     "eps-1e-5": ("--model.optimizer.eps=1e-5", "--model.optimizer.initial_square=0"),
 }
-"""What ``mujoco.yaml`` has, taken away or changed one at a time; every update is of 160 steps in all of them."""
+"""What ``mujoco.yaml`` has, taken away or changed one at a time; every update is of 80 steps in all of them."""
 ABLATED = ("Hopper-v5", "Walker2d-v5", "HalfCheetah-v5")
 SUITES |= {
     f"ablation-{name}": Suite("mujoco", ABLATED, 1_000_000, seeds=(0, 1, 2), test_episodes=20, options=options)

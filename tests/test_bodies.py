@@ -296,3 +296,18 @@ def test_orthogonal_weights_and_zero_bias() -> None:
     layer = orthogonal(nn.Linear(9, 4), gain=3.0)
     torch.testing.assert_close(layer.weight @ layer.weight.T, 9 * torch.eye(4))
     assert not layer.bias.any()
+
+
+@pytest.mark.parametrize("gain", [1.0, 1.5])
+def test_hidden_layers_begin_with_the_gain_asked_for(gain: float) -> None:
+    """``W^T W = gain^2 I`` for a tall layer, then for a square one."""
+    body = MLPBody(box(3), hidden=(8, 8), gain=gain)
+    first, second = (layer for layer in body.layers if isinstance(layer, nn.Linear))
+    torch.testing.assert_close(first.weight.T @ first.weight, gain**2 * torch.eye(3))
+    torch.testing.assert_close(second.weight @ second.weight.T, gain**2 * torch.eye(8))
+
+
+def test_a_gain_of_zero_is_refused() -> None:
+    """Nothing would ever be learned."""
+    with pytest.raises(ConfigError, match=r"model\.body\.gain"):
+        MLPBody(box(3), gain=0)
