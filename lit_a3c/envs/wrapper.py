@@ -19,8 +19,8 @@ class VectorEnvWrapper(GymWrapper):
     """``GymWrapper`` for the vector environments made here, which all give observation, reward and the two ends.
 
     TorchRL works out on every step which keys, shapes and types an environment returned, and whether anybody asked for
-    a partial step, a hook or a reset. Here that is known, and a step costs a third: XX instead of XX us beside the
-    environment's own.
+    a partial step, a hook or a reset. Here that is known, and without these questions a step costs less than half
+    beside the environment's own.
 
     Attributes:
         begun: Which environments are at the first observation of an episode, ``[E]`` bool.
