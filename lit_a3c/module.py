@@ -148,7 +148,8 @@ class A3C(LightningModule):
         reduce = torch.mean if self.hparams["loss_reduction"] == "mean" else torch.sum
         policy_loss = reduce(losses.policy_gradient_loss(log_prob_t, advantage))
         value_loss = reduce(losses.value_loss(v_t, returns))
-        entropy = distribution.entropy()
+        with torch.set_grad_enabled(self.entropy_coef > 0):  # where it has no weight its gradient, a Beta's is dear
+            entropy = distribution.entropy()
         entropy_loss = reduce(losses.entropy_loss(entropy))
         loss = policy_loss + self.hparams["value_coef"] * value_loss + self.entropy_coef * entropy_loss
 

@@ -212,6 +212,18 @@ def test_the_loss_weighs_entropy_as_of_now() -> None:
     assert before < loss, "less weight on the entropy is a larger loss"
 
 
+def test_without_weight_the_entropy_is_measured_and_not_learned_from() -> None:
+    """The gradient is that of a vanishing weight."""
+    gradients = []
+    for coef in (0.0, 1e-12):
+        module = agent(entropy_coef=coef)
+        module.training_step(rollout(), 0).backward()
+        gradients.append([p.grad for p in module.policy.parameters()])
+        assert module.meter.report(1)["entropy"] > 0
+    for without, vanishing in zip(*gradients, strict=True):
+        torch.testing.assert_close(without, vanishing)
+
+
 def test_steps_count_once_nothing_stops_the_update() -> None:
     """``T x B`` a rollout, several rollouts of one update together; none for a gradient that is not finite."""
     module = agent(optimizer=functools.partial(torch.optim.SGD, lr=0.1))
