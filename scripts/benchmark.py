@@ -187,6 +187,8 @@ def measure(task: Task, options: argparse.Namespace) -> dict[str, list[Any]]:
     }
     if not recipe["model"].get("share_body", True):
         batch["separate"] = ""
+    if "head" in recipe["model"]:
+        batch["head"] = recipe["model"]["head"]["class_path"].removeprefix("lit_a3c.")
     times = {"warm_up": options.warm_up, "seconds": options.seconds}
     systems: dict[str, Callable[[], Any]] = {
         f"lit-a3c {mode}": partial(ours, task, mode, **times) for mode in options.modes

@@ -76,30 +76,39 @@ def sb3_steps_per_second(
 
 
 def bare_costs(
-    env_id: str, num_envs: int, rollout_length: int, updates_per_rollout: int, separate: bool, seconds: float
+    env_id: str,
+    num_envs: int,
+    rollout_length: int,
+    updates_per_rollout: int,
+    separate: bool,
+    head: str | None,
+    seconds: float,
 ) -> dict[str, float]:
     """Microseconds per step of the three things that every step must pay for, on one core with one thread.
 
     And of the guard against numbers that are not finite, which is ours.
 
     Args:
-        env_id: The environment; its default network is the recipe's.
+        env_id: The environment; its default body is the recipe's.
         num_envs: Environments ``E`` stepped, and observations acted on, at once.
         rollout_length: ``T``.
         updates_per_rollout: The learner's batch is ``E * T`` divided by this.
         separate: Policy and value each have a network.
+        head: Name of the action head among those of ``lit_a3c``. Default: by the space.
         seconds: In all.
     """
-    from lit_a3c import ActorCritic, EnvConfig
+    import lit_a3c
+    from lit_a3c.heads import default_head
 
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    config = EnvConfig(env_id)
+    config = lit_a3c.EnvConfig(env_id)
     spec = config.spec()
     env = config.make(num_envs, seed=0, training=True).gym  # below TorchRL
-    policy = ActorCritic(spec, share_body=not separate)
+    make_head = getattr(lit_a3c, head) if head else default_head
+    policy = lit_a3c.ActorCritic(spec, head=make_head, share_body=not separate)
 
     first = torch.as_tensor(env.reset(seed=0)[0])
     batch = first[: max(1, num_envs // updates_per_rollout)]
@@ -178,13 +187,15 @@ def main() -> None:
     parser.add_argument("--rollout-length", type=int, default=5)
     parser.add_argument("--updates-per-rollout", type=int, default=1, help="bare: updates made of one rollout")
     parser.add_argument("--separate", action="store_true", help="bare: policy and value each have a network")
+    parser.add_argument("--head", help="bare: the action head, BetaHead say; by default by the space")
     parser.add_argument("--vector", default="DummyVecEnv", choices=("DummyVecEnv", "SubprocVecEnv"))
     parser.add_argument("--threads", type=int, default=0, help="torch threads of sb3; 0: torch's default")
     parser.add_argument("--warm-up", type=float, default=5)
     parser.add_argument("--seconds", type=float, default=20)
     options = vars(parser.parse_args())
     if options.pop("what") == "sb3":
-        del options["updates_per_rollout"], options["separate"]
+        for name in ("updates_per_rollout", "separate", "head"):
+            del options[name]
         print(json.dumps(sb3_steps_per_second(**options)))
     else:
         for name in ("vector", "threads", "warm_up"):
