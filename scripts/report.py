@@ -114,7 +114,7 @@ def draw(results: dict[str, dict[str, Rows]], goals: dict[str, float], axis: str
             if rows := by_environment.get(environment):
                 at, by_seed = curves(rows, axis)
                 panel.plot(at, by_seed.T, color=f"C{i}", linewidth=0.5, alpha=0.5)
-                panel.plot(at, by_seed.mean(axis=0), color=f"C{i}", label=f"{name}, {len(by_seed)} seeds")
+                panel.plot(at, by_seed.mean(axis=0), color=f"C{i}", label=f"{name}, seeds: {len(by_seed)}")
         if environment in goals:
             panel.axhline(goals[environment], color="grey", linestyle="--", label="published A2C")
         panel.set(title=environment, xlabel=axis)
