@@ -239,7 +239,10 @@ def _register_bounds(head: ActionHead, space: Space, *, finite: bool = False) ->
     shape = _box_shape(head, space)
     assert isinstance(space, Box)
     if finite and not (space.is_bounded() and (space.low < space.high).all()):
-        raise ConfigError(f"{type(head).__name__} needs finite bounds, low < high, and the environment has {space}.")
+        raise ConfigError(
+            f"{type(head).__name__} needs finite bounds, low < high, and the environment has {space}. "
+            "Use --model.head lit_a3c.GaussianHead."
+        )
     head.register_buffer("low", torch.as_tensor(space.low).float(), persistent=False)
     head.register_buffer("high", torch.as_tensor(space.high).float(), persistent=False)
     return shape
