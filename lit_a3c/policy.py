@@ -61,15 +61,19 @@ class Trunk(nn.Module):
 
     def forward(self, observation: Tensor, state: Tensor | None, end: Tensor | None) -> Remembered:
         """``[T, B, *observation]`` to features; ``state`` and ``end`` as a memory takes them, zeros for None."""
-        lead = observation.shape[: observation.ndim - self._observation_dims]
-        features: Tensor = self.body(observation.reshape(-1, *observation.shape[len(lead) :]))
-        features = features.view(*lead, self.body.num_features)  # -1 would not do for no observations at all
+        features = self.features(observation)
         if self.memory is None:
-            return Remembered(features, features.new_empty(*lead, 0))
+            return Remembered(features, features.new_empty(*features.shape[:-1], 0))
         if state is None:
-            state = features.new_zeros(lead[1], self.state_size)
+            state = features.new_zeros(features.shape[1], self.state_size)
         remembered: Remembered = self.memory(features, state, end)
         return remembered
+
+    def features(self, observation: Tensor) -> Tensor:
+        """The body's, of ``[..., *observation]``, before any memory."""
+        lead = observation.shape[: observation.ndim - self._observation_dims]
+        features: Tensor = self.body(observation.reshape(-1, *observation.shape[len(lead) :]))
+        return features.view(*lead, self.body.num_features)  # -1 would not do for no observations at all
 
     def observe(self, observation: Tensor) -> None:
         """Let the body's running statistics see ``[..., *observation]`` training observations."""
@@ -139,8 +143,8 @@ class ActorCritic(nn.Module):
             memory: State of the memory before the step, ``[E, memory_size]``; None for zeros.
         """
         if not self.memory_size:
-            features = self.trunk.body(observation)
-            return Acting(self.head(features), features.new_empty(len(features), 0), features)
+            features = self.trunk.features(observation)
+            return Acting(self.head(features), features.new_empty(*features.shape[:-1], 0), features)
         own, other = self._split(memory)
         features, state = self.trunk(observation.unsqueeze(0), own, None)
         if self.value_trunk is not None:

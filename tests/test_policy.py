@@ -53,8 +53,7 @@ def test_leading_dimensions_pass_through(request: pytest.FixtureRequest, name: s
     assert value.dtype == torch.float32
     if lead:
         torch.testing.assert_close(policy.values(observation), value)
-        flat = observation.flatten(0, len(lead) - 1)  # who acts has one leading dimension
-        torch.testing.assert_close(policy.act(flat)[0].entropy(), distribution.entropy().flatten())
+        torch.testing.assert_close(policy.act(observation)[0].entropy(), distribution.entropy())
     for i, single in enumerate(observation.reshape(-1, 1, *spec.observation_space.shape)):
         torch.testing.assert_close(value.flatten()[i], policy.values(single)[0])
 
@@ -92,7 +91,7 @@ def test_observe_updates_the_normaliser_and_nothing_else_does(discrete_spec: Env
     observation = torch.randn(6, 4, 3) * 3 + 1
     policy(observation)
     policy.values(observation)
-    policy.act(observation[0])
+    policy.act(observation)
     assert norm.count == 0
     before = policy.values(observation)
     policy.observe(observation)
