@@ -91,6 +91,7 @@ ABLATIONS = {
     "gaussian": GAUSSIAN,
     "plain-gaussian": (*GAUSSIAN, "--model.head.censored=false"),
     "anneal": ("--model.anneal=true",),
+    "no-entropy": ("--model.entropy_coef=0",),
     "no-vtrace": ("--model.vtrace=false",),
     "more-lag": ("--data.envs_per_worker=128", "--data.updates_per_rollout=8"),
     "rollouts-of-10": ("--data.envs_per_worker=16", "--data.rollout_length=10"),
