@@ -40,3 +40,12 @@ def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
     assert len(steps) > 2
     assert all(float(row["seconds"]) > 0 and row["versions"] and row["mode"] == "hogwild" for row in rows)
     assert reproduce(tmp_path) == ""
+
+
+def test_a_task_may_have_options_of_its_own(tmp_path: Path) -> None:
+    """Read from what it reports of two trainings that are refused."""
+    task = ["mujoco-1m", "--seeds", "0", "--environments", "Ant-v5", "Reacher-v5", "--data.rollout_length", "0"]
+    done = launch(*task, "--output", str(tmp_path), cwd=tmp_path, timeout=120, command=script("reproduce.py"))
+    assert done.returncode == 1
+    commands = [line for line in done.stderr.splitlines() if line.startswith("lit-a3c fit")]
+    assert ["include_cfrc_ext_in_observation: false" in command for command in sorted(commands)] == [True, False]
