@@ -50,8 +50,8 @@ MUJOCO = tuple(
 WITHOUT_CONTACT = dict.fromkeys(
     ("Ant-v5", "Humanoid-v5"), ("--data.env_kwargs={include_cfrc_ext_in_observation: false}",)
 )
-"""Without the 78 contact forces, which the published scores' tasks showed as zeros. With them learning is slower:
-the suite ``mujoco-contact``."""
+"""Without the 78 contact forces, which the published scores' tasks showed as zeros. With them: the suite
+``mujoco-contact``."""
 LOCK_FREE = ("--trainer.strategy=hogwild",)
 
 
