@@ -71,7 +71,7 @@ TASKS = {
         "HalfCheetah-v5",
         "mujoco.yaml",
         {"async": 1.5, "hogwild": 3.0},
-        {"envs_per_worker": 32, "rollout_length": 10},
+        {"envs_per_worker": 32},
     ),
 }
 

@@ -105,7 +105,7 @@ ABLATIONS = {
 """What ``mujoco.yaml`` has, taken away or changed one at a time; every update is of 80 steps in all of them."""
 ABLATED = ("Hopper-v5", "Walker2d-v5", "HalfCheetah-v5")
 SUITES |= {
-    f"ablation-{name}": Suite("mujoco", ABLATED, 1_000_000, seeds=(0, 1, 2), test_episodes=20, options=options)
+    f"ablation-{name}": replace(MUJOCO_SUITE, environments=ABLATED, seeds=(0, 1, 2), options=options)
     for name, options in ABLATIONS.items()
 }
 
