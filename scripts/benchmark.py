@@ -71,7 +71,7 @@ TASKS = {
         "HalfCheetah-v5",
         "mujoco.yaml",
         {"async": 1.5, "hogwild": 3.0},
-        {"envs_per_worker": 32},
+        {"envs_per_worker": 32, "updates_per_rollout": 2},
     ),
 }
 
