@@ -71,13 +71,24 @@ class Trunk(nn.Module):
 
     def features(self, observation: Tensor) -> Tensor:
         """The body's, of ``[..., *observation]``, before any memory."""
+        if self._environments_first(observation):
+            return self.features(observation.transpose(0, 1)).transpose(0, 1)
         lead = observation.shape[: observation.ndim - self._observation_dims]
         features: Tensor = self.body(observation.reshape(-1, *observation.shape[len(lead) :]))
         return features.view(*lead, self.body.num_features)  # -1 would not do for no observations at all
 
     def observe(self, observation: Tensor) -> None:
         """Let the body's running statistics see ``[..., *observation]`` training observations."""
+        if self._environments_first(observation):
+            observation = observation.transpose(0, 1)
         self.body.observe(observation.flatten(0, observation.ndim - self._observation_dims - 1))
+
+    def _environments_first(self, observation: Tensor) -> bool:
+        """Whether ``[T, B, *observation]`` is a view of a collector's ``[B, T, ...]``.
+
+        Read as they lie, pictures need no copy.
+        """
+        return observation.ndim - self._observation_dims == 2 and observation.stride(0) < observation.stride(1)
 
 
 class ActorCritic(nn.Module):

@@ -82,11 +82,11 @@ def ours(task: Task, system: str, warm_up: float, seconds: float) -> float:
     Args:
         task: What is trained.
         system: A mode, or ``MODE:WORKERS``; else the mode's own default, and of hogwild one worker per core. Either may
-            be followed by ``+LSTM`` or ``+GRU``, a memory of 256 units.
+            be followed by ``+bf16``, mixed precision, and by ``+LSTM`` or ``+GRU``, a memory of 256 units.
         warm_up: Seconds of training before the window.
         seconds: Length of the window.
     """
-    system, _, memory = system.partition("+")
+    system, *extras = system.split("+")
     mode, _, workers = system.partition(":")
     command = [sys.executable, "-m", "lit_a3c", "fit", "--config", str(ROOT / "configs" / task.recipe)]
     options: dict[str, Any] = {
@@ -100,8 +100,8 @@ def ours(task: Task, system: str, warm_up: float, seconds: float) -> float:
     else:
         options |= {"trainer.strategy": "auto", "data.mode": mode, "data.num_workers": workers or "null"}
     options |= {f"data.{name}": value for name, value in task.data.items()}
-    if memory:
-        options["model.memory"] = f"lit_a3c.{memory}"
+    for extra in extras:
+        options |= {"trainer.precision": "bf16-mixed"} if extra == "bf16" else {"model.memory": f"lit_a3c.{extra}"}
     command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
     command.append(without_films(task.recipe))
 

@@ -58,6 +58,33 @@ def test_leading_dimensions_pass_through(request: pytest.FixtureRequest, name: s
         torch.testing.assert_close(value.flatten()[i], policy.values(single)[0])
 
 
+class Pointing(MLPBody):
+    """Remembers where in memory its observations lay."""
+
+    def forward(self, observation: Tensor) -> Tensor:
+        self.read = observation.data_ptr()
+        return super().forward(observation)
+
+    def observe(self, observation: Tensor) -> None:
+        self.seen = observation.data_ptr()
+        super().observe(observation)
+
+
+def test_a_collectors_memory_is_read_in_place(discrete_spec: EnvSpec) -> None:
+    """A ``[T, B]`` view of ``[B, T]`` memory, or of some of its environments: the same numbers, and no copy."""
+    policy = ActorCritic(discrete_spec, body=Pointing)
+    policy.value.weight.data.fill_(1)
+    memory = torch.rand(6, 3, *discrete_spec.observation_shape)
+    policy.observe(memory)
+    view = memory[2:].transpose(0, 1)
+    torch.testing.assert_close(policy(view).value, policy(view.contiguous()).value)
+    policy(view)
+    policy.observe(view)
+    body = policy.trunk.body
+    assert isinstance(body, Pointing)
+    assert body.read == body.seen == view.data_ptr()
+
+
 def test_act_draws_or_takes_the_mode(discrete_spec: EnvSpec) -> None:
     """Deterministic acting is the most likely action; drawing follows the probabilities."""
     policy = ActorCritic(discrete_spec)
