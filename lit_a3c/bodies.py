@@ -132,25 +132,46 @@ class ConvBody(Body):
 
     def forward(self, observation: Tensor) -> Tensor:
         x = observation.movedim(-1, 1) if self.channels_last else observation
-        if torch.is_grad_enabled():
-            # Backward passes are cheaper in this layout on a CPU, and forward alone is dearer. Bytes are rearranged
-            # at a quarter of the cost of floats.
-            x = x.contiguous(memory_format=torch.channels_last)
-        x = self.convs[1:](self._scaled_convolution(x.float()))
+        x = self.convs[1:](self._scaled_convolution(x))
         return torch.relu(self.linear(x.flatten(1)))
 
     def _scaled_convolution(self, pixels: Tensor) -> Tensor:
         """The first convolution of scaled pixels. Scaling its weights instead is the same, and they are fewer."""
         conv = cast(nn.Conv2d, self.convs[0])
-        if self.norm is None:
-            return nn.functional.conv2d(pixels, conv.weight / 255, conv.bias, conv.stride)
-        weight = conv.weight * torch.rsqrt(self.norm.var + self.norm.eps)
-        bias = cast(Tensor, conv.bias) - self.norm.mean * weight.sum((1, 2, 3))
-        return nn.functional.conv2d(pixels, weight, bias, conv.stride)
+        weight, bias = conv.weight / 255, cast(Tensor, conv.bias)
+        if self.norm is not None:
+            weight = conv.weight * torch.rsqrt(self.norm.var + self.norm.eps)
+            bias = bias - self.norm.mean * weight.sum((1, 2, 3))
+        # Backward passes are cheaper with channels last on a CPU, and forward alone is dearer. Bytes are rearranged at
+        # a quarter of the cost of floats.
+        if torch.is_grad_enabled():
+            if conv.stride == (4, 4) and _can_fold(pixels) and _can_fold(weight):
+                return nn.functional.conv2d(_fold(pixels).float(), _fold(weight), bias)
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
+        return nn.functional.conv2d(pixels.float(), weight, bias, conv.stride)
 
     def observe(self, observation: Tensor) -> None:
         if self.norm is not None:
             self.norm.update(observation.flatten()[::PIXEL_STRIDE])
+
+
+def _can_fold(x: Tensor) -> bool:
+    """Whether :func:`_fold` takes a tensor."""
+    return x.is_contiguous() and not any(size % 4 for size in (*x.shape[2:], x.storage_offset()))
+
+
+def _fold(x: Tensor) -> Tensor:
+    """Each 4 x 4 block of ``[N, C, H, W]`` becomes the channels of one place: ``[N, 16 * C, H / 4, W / 4]``.
+
+    A convolution of stride 4 is one of stride 1 on pictures and weights so folded, with a kernel a quarter as wide:
+    the same sums, but of 64 channels instead of 4, which a CPU's vector units are made for.
+    """
+    n, c, h, w = x.shape
+    if x.dtype == torch.uint8:  # four pixels of a row are moved as one number
+        blocks = x.view(torch.int32).view(n, c, h // 4, 4, w // 4).permute(0, 2, 4, 1, 3).contiguous().view(x.dtype)
+    else:
+        blocks = x.view(n, c, h // 4, 4, w // 4, 4).permute(0, 2, 4, 1, 3, 5)
+    return blocks.reshape(n, h // 4, w // 4, 16 * c).permute(0, 3, 1, 2)
 
 
 class A3CBody(ConvBody):

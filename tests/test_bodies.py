@@ -11,7 +11,7 @@ from gymnasium.spaces import Box, Dict, Discrete, Space, Tuple
 from gymnasium.spaces.utils import flatten
 from torch import Tensor, nn
 
-from lit_a3c.bodies import A3CBody, Body, ConvBody, DictBody, MLPBody, NatureBody, default_body, orthogonal
+from lit_a3c.bodies import A3CBody, Body, ConvBody, DictBody, MLPBody, NatureBody, _fold, default_body, orthogonal
 from lit_a3c.errors import ConfigError
 
 ATARI = Box(0, 255, (4, 84, 84), np.uint8)
@@ -98,6 +98,44 @@ def test_gradients_do_not_change_the_features() -> None:
     torch.testing.assert_close(body(picture), without)
     body(picture).sum().backward()
     assert all(p.grad is not None for p in body.parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_a_folded_convolution_is_the_convolution(dtype: torch.dtype) -> None:
+    """Where each 4 x 4 block is one place, stride 4 is stride 1: outputs and gradients."""
+    torch.manual_seed(0)
+    pictures = torch.randint(0, 256, (3, 2, 12, 16), dtype=torch.uint8).to(dtype)
+    weight, bias = torch.randn(5, 2, 8, 8, dtype=torch.float64, requires_grad=True), torch.randn(5, dtype=torch.float64)
+    expected = nn.functional.conv2d(pictures.double(), weight, bias, stride=4)
+    folded = nn.functional.conv2d(_fold(pictures).double(), _fold(weight), bias)
+    torch.testing.assert_close(folded, expected)
+    gradients = [torch.autograd.grad(y.square().sum(), weight)[0] for y in (folded, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("size", [(84, 84), (84, 83), (82, 84)])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_gradients_are_those_of_the_plain_convolution(size: tuple[int, int], dtype: torch.dtype) -> None:
+    """Whether or not pictures of that size and type are folded."""
+    torch.manual_seed(0)
+    body = A3CBody(Box(0, 255, (4, *size), np.uint8), normalize=True)
+    pictures = torch.randint(0, 256, (3, 4, *size), dtype=torch.uint8)
+    body.observe(pictures)
+    assert body.norm is not None
+    first = body.convs[0]
+    assert isinstance(first, nn.Conv2d)
+    plain = nn.functional.conv2d(body.norm(pictures), first.weight, first.bias, first.stride)
+    learned = body._scaled_convolution(pictures.to(dtype))
+    torch.testing.assert_close(learned, plain, rtol=1e-4, atol=1e-4)
+    gradients = [torch.autograd.grad(y.square().mean(), first.weight)[0] for y in (learned, plain)]
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-4)
+
+
+def test_a_picture_may_lie_at_any_byte() -> None:
+    """Four pixels are read as one number only where they begin at a multiple of four."""
+    body, picture = A3CBody(ATARI), torch.randint(0, 256, (1, 4, 84, 84), dtype=torch.uint8)
+    shifted = torch.cat([picture.new_zeros(1), picture.flatten()])[1:].view_as(picture)
+    torch.testing.assert_close(body(shifted), body(picture))
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
