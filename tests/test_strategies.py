@@ -111,6 +111,20 @@ def test_one_worker_is_the_serial_training(env_id: str, optimizer: Any) -> None:
 # Two workers
 
 
+def test_mixed_precision_learns_nearly_the_same() -> None:
+    """Networks compute in bfloat16; parameters, values and returns stay in single precision."""
+    ends = []
+    for precision in ("32-true", "bf16-mixed"):
+        agent, data = make(updates=20, body=functools.partial(MLPBody, hidden=[8]))
+        before = [p.detach().clone() for p in agent.parameters()]
+        trainer(precision=precision).fit(agent, data)
+        assert all(p.dtype == torch.float32 for p in agent.parameters())
+        ends.append(torch.cat([(p.detach() - q).flatten() for p, q in zip(agent.parameters(), before, strict=True)]))
+    single, mixed = ends
+    assert not torch.equal(single, mixed)
+    assert torch.cosine_similarity(single, mixed, dim=0) > 0.9
+
+
 class Constant(A3C):
     """Counts as ever, and has the gradient 1 in every parameter."""
 
