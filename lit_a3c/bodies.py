@@ -138,10 +138,11 @@ class ConvBody(Body):
     def _scaled_convolution(self, pixels: Tensor) -> Tensor:
         """The first convolution of scaled pixels. Scaling its weights instead is the same, and they are fewer."""
         conv = cast(nn.Conv2d, self.convs[0])
-        weight, bias = conv.weight / 255, cast(Tensor, conv.bias)
-        if self.norm is not None:
+        if self.norm is None:
+            weight, bias = conv.weight / 255, conv.bias
+        else:
             weight = conv.weight * torch.rsqrt(self.norm.var + self.norm.eps)
-            bias = bias - self.norm.mean * weight.sum((1, 2, 3))
+            bias = cast(Tensor, conv.bias) - self.norm.mean * weight.sum((1, 2, 3))
         # Backward passes are cheaper with channels last on a CPU, and forward alone is dearer. Bytes are rearranged at
         # a quarter of the cost of floats.
         if torch.is_grad_enabled():

@@ -87,14 +87,15 @@ SUITES = {
     "breakout": Suite("atari", ("ALE/Breakout-v5",), 10_000_000, options=LOCK_FREE),
 }
 GAUSSIAN = ("--model.head=lit_a3c.GaussianHead", "--model.head.scale_to_bounds=true", "--model.head.init_log_std=-0.6")
+MORE_LAG = ("--data.envs_per_worker=64", "--data.updates_per_rollout=8")
 ABLATIONS = {
     "gaussian": GAUSSIAN,
     "plain-gaussian": (*GAUSSIAN, "--model.head.censored=false"),
     "anneal": ("--model.anneal=true",),
     "no-entropy": ("--model.entropy_coef=0",),
     "lambda-0.95": ("--model.gae_lambda=0.95",),
-    "more-lag": ("--data.envs_per_worker=64", "--data.updates_per_rollout=8"),
-    "more-lag-no-vtrace": ("--data.envs_per_worker=64", "--data.updates_per_rollout=8", "--model.vtrace=false"),
+    "more-lag": MORE_LAG,
+    "more-lag-no-vtrace": (*MORE_LAG, "--model.vtrace=false"),  # which has nothing to correct without lag
     "rollouts-of-5": ("--data.envs_per_worker=16", "--data.rollout_length=5"),
     "rollouts-of-40": ("--data.envs_per_worker=2", "--data.rollout_length=40"),
     "gain-1": ("--model.body.gain=1",),

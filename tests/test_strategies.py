@@ -108,11 +108,8 @@ def test_one_worker_is_the_serial_training(env_id: str, optimizer: Any) -> None:
     assert [name for name, value in serial.items() if not torch.equal(value, alone[name])] == []
 
 
-# Two workers
-
-
 def test_mixed_precision_learns_nearly_the_same() -> None:
-    """Networks compute in bfloat16; parameters, values and returns stay in single precision."""
+    """Networks compute in bfloat16; parameters stay in single precision."""
     ends = []
     for precision in ("32-true", "bf16-mixed"):
         agent, data = make(updates=20, body=functools.partial(MLPBody, hidden=[8]))
@@ -123,6 +120,9 @@ def test_mixed_precision_learns_nearly_the_same() -> None:
     single, mixed = ends
     assert not torch.equal(single, mixed)
     assert torch.cosine_similarity(single, mixed, dim=0) > 0.9
+
+
+# Two workers
 
 
 class Constant(A3C):
