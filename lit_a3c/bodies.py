@@ -27,7 +27,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "el
 
 
 PIXEL_STRIDE = 37
-"""Statistics of pixels are of one in so many: prime, so that all places of a picture have their turn."""
+"""Statistics of pixels are of one in so many: prime, so that all places of a picture have their turn. The mean picture
+is of one picture in so many."""
 
 
 class Body(nn.Module):
@@ -103,13 +104,21 @@ class ConvBody(Body):
         num_features: Units of the fully connected layer.
         normalize: Shift and scale pixels by the mean and deviation of all pixels seen so far. Off, they are divided by
             255; then a dark game with a small ball is nearly the same picture to the network all the time.
+        center: Subtract from each picture the mean of those seen so far, pixel by pixel, so that only what changes is
+            left. Where most of a picture never does, as Breakout's wall, all features share it, and the noise of the
+            value's first gradients, which is the same for all states, drives them to zero, where ReLUs stay.
 
     Raises:
         ConfigError: The observations are no images, or too small for the kernels.
     """
 
     def __init__(
-        self, space: Box, layers: Sequence[tuple[int, int, int]], num_features: int, normalize: bool = False
+        self,
+        space: Box,
+        layers: Sequence[tuple[int, int, int]],
+        num_features: int,
+        normalize: bool = False,
+        center: bool = False,
     ) -> None:
         super().__init__()
         if len(space.shape) != 3:
@@ -118,7 +127,8 @@ class ConvBody(Body):
                 f"{space.shape}. Use --model.body lit_a3c.MLPBody."
             )
         self.channels_last = space.shape[2] <= 4 < space.shape[0]
-        channels, height, width = (space.shape[i] for i in ((2, 0, 1) if self.channels_last else (0, 1, 2)))
+        picture = [space.shape[i] for i in ((2, 0, 1) if self.channels_last else (0, 1, 2))]
+        channels, height, width = picture
         convs: list[nn.Module] = []
         for out, kernel, stride in layers:
             if min(height, width) < kernel:
@@ -126,34 +136,46 @@ class ConvBody(Body):
             convs += [orthogonal(nn.Conv2d(channels, out, kernel, stride), gain=2**0.5), nn.ReLU()]
             channels, height, width = out, (height - kernel) // stride + 1, (width - kernel) // stride + 1
         self.norm = RunningNorm([]) if normalize else None
+        self.center = RunningNorm(picture) if center else None
         self.convs = nn.Sequential(*convs)
         self.linear = orthogonal(nn.Linear(channels * height * width, num_features), gain=2**0.5)
         self.num_features = num_features
 
     def forward(self, observation: Tensor) -> Tensor:
-        x = observation.movedim(-1, 1) if self.channels_last else observation
-        x = self.convs[1:](self._scaled_convolution(x))
+        x = self.convs[1:](self._scaled_convolution(self._channels_first(observation)))
         return torch.relu(self.linear(x.flatten(1)))
+
+    def _channels_first(self, observation: Tensor) -> Tensor:
+        return observation.movedim(-1, 1) if self.channels_last else observation
 
     def _scaled_convolution(self, pixels: Tensor) -> Tensor:
         """The first convolution of scaled pixels. Scaling its weights instead is the same, and they are fewer."""
         conv = cast(nn.Conv2d, self.convs[0])
-        if self.norm is None:
-            weight, bias = conv.weight / 255, conv.bias
-        else:
-            weight = conv.weight * torch.rsqrt(self.norm.var + self.norm.eps)
-            bias = cast(Tensor, conv.bias) - self.norm.mean * weight.sum((1, 2, 3))
+        weight = conv.weight * (1 / 255 if self.norm is None else torch.rsqrt(self.norm.var + self.norm.eps))
+        bias = cast(Tensor, conv.bias)
+        if self.center is not None:  # that of a difference is the difference of both, and one of them is one picture
+            mean = nn.functional.conv2d(self.center.mean.unsqueeze(0), weight, None, conv.stride)
+            return self._convolution(pixels, weight, None) + (bias.view(-1, 1, 1) - mean)
+        if self.norm is not None:
+            bias = bias - self.norm.mean * weight.sum((1, 2, 3))
+        return self._convolution(pixels, weight, bias)
+
+    def _convolution(self, pixels: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The first convolution with these weights, by the fastest way."""
+        stride = cast(nn.Conv2d, self.convs[0]).stride
         # Backward passes are cheaper with channels last on a CPU, and forward alone is dearer. Bytes are rearranged at
         # a quarter of the cost of floats.
         if torch.is_grad_enabled():
-            if conv.stride == (4, 4) and _can_fold(pixels) and _can_fold(weight):
+            if stride == (4, 4) and _can_fold(pixels) and _can_fold(weight):
                 return nn.functional.conv2d(_fold(pixels).float(), _fold(weight), bias)
             pixels = pixels.contiguous(memory_format=torch.channels_last)
-        return nn.functional.conv2d(pixels.float(), weight, bias, conv.stride)
+        return nn.functional.conv2d(pixels.float(), weight, bias, stride)
 
     def observe(self, observation: Tensor) -> None:
         if self.norm is not None:
             self.norm.update(observation.flatten()[::PIXEL_STRIDE])
+        if self.center is not None:
+            self.center.update(self._channels_first(observation[::PIXEL_STRIDE]))
 
 
 def _can_fold(x: Tensor) -> bool:
@@ -178,15 +200,15 @@ def _fold(x: Tensor) -> Tensor:
 class A3CBody(ConvBody):
     """The network of Mnih et al. (2016), section S8: 16 and 32 filters, 256 units."""
 
-    def __init__(self, space: Box, normalize: bool = False) -> None:
-        super().__init__(space, layers=((16, 8, 4), (32, 4, 2)), num_features=256, normalize=normalize)
+    def __init__(self, space: Box, normalize: bool = False, center: bool = False) -> None:
+        super().__init__(space, ((16, 8, 4), (32, 4, 2)), 256, normalize, center)
 
 
 class NatureBody(ConvBody):
     """The network of Mnih et al. (2015): 32, 64 and 64 filters, 512 units."""
 
-    def __init__(self, space: Box, normalize: bool = False) -> None:
-        super().__init__(space, layers=((32, 8, 4), (64, 4, 2), (64, 3, 1)), num_features=512, normalize=normalize)
+    def __init__(self, space: Box, normalize: bool = False, center: bool = False) -> None:
+        super().__init__(space, ((32, 8, 4), (64, 4, 2), (64, 3, 1)), 512, normalize, center)
 
 
 class DictBody(Body):

@@ -52,7 +52,8 @@ WITHOUT_CONTACT = dict.fromkeys(
 )
 """Without the 78 contact forces, which the published scores' tasks showed as zeros. With them: the suite
 ``mujoco-contact``."""
-LOCK_FREE = ("--trainer.strategy=hogwild",)
+BFLOAT16 = ("--trainer.precision=bf16-mixed",)
+"""Pays where the processor computes in it, as with AMX."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ SUITES = {
     "mujoco-1m": MUJOCO_SUITE,
     "mujoco-3m": replace(MUJOCO_SUITE, total_steps=3_000_000, seeds=(0, 1, 2)),
     "mujoco-contact": replace(MUJOCO_SUITE, environments=tuple(WITHOUT_CONTACT), seeds=(0,), of_environment={}),
-    "pong": Suite("atari", ("ALE/Pong-v5",), 3_000_000, options=LOCK_FREE),
-    "breakout": Suite("atari", ("ALE/Breakout-v5",), 10_000_000, options=LOCK_FREE),
+    "pong": Suite("atari", ("ALE/Pong-v5",), 2_000_000, options=(*BFLOAT16, "--trainer.val_check_interval=3000")),
+    "breakout": Suite("atari", ("ALE/Breakout-v5",), 10_000_000, options=BFLOAT16),
 }
 GAUSSIAN = ("--model.head=lit_a3c.GaussianHead", "--model.head.scale_to_bounds=true", "--model.head.init_log_std=-0.6")
 MORE_LAG = ("--data.envs_per_worker=64", "--data.updates_per_rollout=8")
