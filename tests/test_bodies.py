@@ -90,6 +90,39 @@ def test_normalised_pictures_have_mean_zero_and_deviation_one() -> None:
     assert A3CBody(ATARI).norm is None
 
 
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("shape", [(4, 84, 84), (84, 84, 3), (2, 50, 44)])
+def test_centred_pictures_are_what_differs_from_the_mean_picture(shape: tuple[int, ...], normalize: bool) -> None:
+    """Each pixel from its own mean, divided by the deviation of all pixels or by 255; gradients too."""
+    torch.manual_seed(0)
+    body = A3CBody(Box(0, 255, shape, np.uint8), normalize=normalize, center=True)
+    wall = torch.randint(0, 200, (1, *shape))
+    pictures = (wall + torch.randint(0, 55, (38, *shape))).to(torch.uint8)
+    body.observe(pictures)
+    assert body.center is not None
+    channels_first = body._channels_first(pictures).double()
+    mean = channels_first[[0, 37]].mean(0)
+    torch.testing.assert_close(body.center.mean, mean.float())
+    deviation = 255.0 if body.norm is None else float((body.norm.var + body.norm.eps).sqrt())
+    first = body.convs[0]
+    assert isinstance(first, nn.Conv2d)
+    scaled = ((channels_first - mean) / deviation).float()
+    plain = nn.functional.conv2d(scaled, first.weight, first.bias, first.stride)
+    learned = body._scaled_convolution(body._channels_first(pictures))
+    torch.testing.assert_close(learned, plain, rtol=1e-4, atol=1e-4)
+    gradients = [torch.autograd.grad(y.square().mean(), list(first.parameters())) for y in (learned, plain)]
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-4)
+
+
+def test_features_share_nothing_of_a_wall() -> None:
+    """A picture that never changes leaves the first convolution its bias alone."""
+    body = A3CBody(ATARI, normalize=True, center=True)
+    wall = torch.randint(0, 256, (1, 4, 84, 84), dtype=torch.uint8)
+    body.observe(wall)
+    assert body._scaled_convolution(wall).abs().max() < 1e-4
+    assert body._scaled_convolution(255 - wall).abs().max() > 0.1
+
+
 def test_gradients_do_not_change_the_features() -> None:
     """The memory layout chosen for backward passes is no other function."""
     body, picture = A3CBody(ATARI), torch.randint(0, 256, (2, 4, 84, 84), dtype=torch.uint8)

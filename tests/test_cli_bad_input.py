@@ -29,7 +29,7 @@ SHORT = [
     "false",
 ]
 FIT = ["fit", "--config", "cartpole.yaml", *SHORT]
-ATARI = ["fit", "--config", "atari.yaml", *SHORT]
+ATARI = ["fit", "--config", "atari.yaml", *SHORT, "--trainer.strategy", "auto"]
 MUJOCO = ["fit", "--config", "inverted_pendulum.yaml", *SHORT]
 HOGWILD = [*FIT, "--trainer.strategy", "hogwild", "--data.num_workers", "null"]
 GOOD = "good/CartPole-v1/version_0"
