@@ -105,8 +105,8 @@ class ConvBody(Body):
         normalize: Shift and scale pixels by the mean and deviation of all pixels seen so far. Off, they are divided by
             255; then a dark game with a small ball is nearly the same picture to the network all the time.
         center: Subtract from each picture the mean of those seen so far, pixel by pixel, so that only what changes is
-            left. Where most of a picture never does, as Breakout's wall, all features share it, and the noise of the
-            value's first gradients, which is the same for all states, drives them to zero, where ReLUs stay.
+            left. Where most of a picture never does, as in Breakout, all features share it, and in the first updates
+            most of them fall to zero, where ReLUs stay.
 
     Raises:
         ConfigError: The observations are no images, or too small for the kernels.
