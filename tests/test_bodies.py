@@ -11,7 +11,8 @@ from gymnasium.spaces import Box, Dict, Discrete, Space, Tuple
 from gymnasium.spaces.utils import flatten
 from torch import Tensor, nn
 
-from lit_a3c.bodies import A3CBody, Body, ConvBody, DictBody, MLPBody, NatureBody, _fold, default_body, orthogonal
+from lit_a3c.bodies import A3CBody, Body, ConvBody, DictBody, MLPBody, NatureBody, default_body, orthogonal
+from lit_a3c.bodies.conv import fold
 from lit_a3c.errors import ConfigError
 
 ATARI = Box(0, 255, (4, 84, 84), np.uint8)
@@ -140,7 +141,7 @@ def test_a_folded_convolution_is_the_convolution(dtype: torch.dtype) -> None:
     pictures = torch.randint(0, 256, (3, 2, 12, 16), dtype=torch.uint8).to(dtype)
     weight, bias = torch.randn(5, 2, 8, 8, dtype=torch.float64, requires_grad=True), torch.randn(5, dtype=torch.float64)
     expected = nn.functional.conv2d(pictures.double(), weight, bias, stride=4)
-    folded = nn.functional.conv2d(_fold(pictures).double(), _fold(weight), bias)
+    folded = nn.functional.conv2d(fold(pictures).double(), fold(weight), bias)
     torch.testing.assert_close(folded, expected)
     gradients = [torch.autograd.grad(y.square().sum(), weight)[0] for y in (folded, expected)]
     torch.testing.assert_close(*gradients)
