@@ -9,7 +9,6 @@ of the training return over the last 100 episodes and of the best validation.
 from __future__ import annotations
 
 import argparse
-import copy
 import csv
 import sys
 import tempfile
@@ -17,45 +16,35 @@ from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
-import torch
+from reproduce import without_films
 from torch import Tensor
 
-from lit_a3c import ActorCritic, Rollout, data
-from lit_a3c.actor import CollectConfig, tensors_of
-from lit_a3c.collect import collect
+from lit_a3c import ActorCritic, Rollout, stream
+from lit_a3c.actor import CollectConfig
+from lit_a3c.collect import Serial
 from lit_a3c.main import main as lit
 
+METRICS = ("train/return", "val/return_mean", "train/policy_lag")
 
-class Delayed:
-    """A collection whose actors have the weights of ``lag`` pushes ago.
 
-    Args:
-        config: What to collect.
-        policy: The learner's.
-    """
+class Delayed(Serial):
+    """A collection whose actors have the weights of ``lag`` pushes ago, or the oldest while there were fewer."""
 
     lag = 0
 
     def __init__(self, config: CollectConfig, policy: ActorCritic) -> None:
-        old = copy.deepcopy(policy)
-        self._learner, self._old = tensors_of(policy), tensors_of(old)
+        super().__init__(config, policy)
+        self._newest = self._learner
         self._past: deque[list[Tensor]] = deque(maxlen=self.lag + 1)
-        self._collection = collect(config, old)
 
     def push(self) -> None:
-        """Let the actors have the next of the old weights."""
-        self._past.append([tensor.clone() for tensor in self._learner])
-        torch._foreach_copy_(self._old, self._past[0])
-        self._collection.push()
+        self._past.append([tensor.clone() for tensor in self._newest])
+        self._learner = self._past[0]
+        super().push()
 
     def next(self) -> Rollout:
-        """A rollout by the old weights."""
-        rollout = self._collection.next()
-        return replace(rollout, version=rollout.learner_version - len(self._past) + 1)
-
-    def close(self) -> None:
-        """End."""
-        self._collection.close()
+        rollout = super().next()
+        return replace(rollout, version=rollout.version - len(self._past) + 1)
 
 
 def main() -> int:
@@ -65,32 +54,41 @@ def main() -> int:
     parser.add_argument("--lag", type=int, default=20, help="updates between the weights that act and those that learn")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     arguments, options = parser.parse_known_args()
-    data.collect = Delayed  # type: ignore[assignment]
+    stream.collect = Delayed  # type: ignore[assignment]
     print("| lag | V-trace | seed | steps | last 100 episodes | best validation |\n|---|---|---|---|---|---|")
     for lag, vtrace in ((0, False), (arguments.lag, False), (arguments.lag, True)):
         Delayed.lag = lag
         for seed in arguments.seeds:
-            with tempfile.TemporaryDirectory() as directory:
-                code = lit(
-                    f"fit --config {arguments.recipe}.yaml --seed_everything {seed} --trainer.strategy auto "
-                    f"--data.mode serial --model.vtrace {str(vtrace).lower()} --trainer.enable_progress_bar false "
-                    f"--trainer.logger.save_dir {directory}".split()
-                    + options
-                )
-                if code:
-                    return code
-                [file] = Path(directory).rglob("metrics.csv")
-                rows = list(csv.DictReader(file.read_text().splitlines()))
-            returns = [float(row["train/return"]) for row in rows if row.get("train/return")]
-            validations = [float(row["val/return_mean"]) for row in rows if row.get("val/return_mean")]
-            lags = {round(float(row["train/policy_lag"])) for row in rows if row.get("train/policy_lag")}
-            assert max(lags) == lag, f"the lag was {lags}"
+            corrected = f"--model.vtrace={str(vtrace).lower()}"
+            rows = train(arguments.recipe, f"--seed_everything={seed}", corrected, *options)
+            returns, validations, lags = (numbers(rows, name) for name in METRICS)
+            assert max(lags) == lag, f"the lag was {max(lags)}"
             print(
-                f"| {lag} | {'yes' if vtrace else 'no'} | {seed} | {int(float(rows[-1]['step'])):,} "
+                f"| {lag} | {'yes' if vtrace else 'no'} | {seed} | {int(rows[-1]['step']):,} "
                 f"| {returns[-1]:.1f} | {max(validations):.1f} |",
                 flush=True,
             )
     return 0
+
+
+def train(recipe: str, *options: str) -> list[dict[str, str]]:
+    """The ``metrics.csv`` of a training in this process.
+
+    Raises:
+        SystemExit: It failed, and has said why.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        mode = ("--trainer.strategy=auto", "--data.mode=serial", "--trainer.enable_progress_bar=false")
+        out = f"--trainer.logger.save_dir={directory}"
+        if code := lit(["fit", f"--config={recipe}.yaml", without_films(f"{recipe}.yaml"), *mode, out, *options]):
+            sys.exit(code)
+        [file] = Path(directory).rglob("metrics.csv")
+        return list(csv.DictReader(file.read_text().splitlines()))
+
+
+def numbers(rows: list[dict[str, str]], metric: str) -> list[float]:
+    """The values of a metric, in the order of the training."""
+    return [float(row[metric]) for row in rows if row.get(metric)]
 
 
 if __name__ == "__main__":
