@@ -2,15 +2,16 @@
 
 Usage, from a checkout; SB3 comes with ``pip install -e .[benchmark]``::
 
-    python scripts/benchmark.py                                    # both tasks, three rounds, about 20 minutes
+    python scripts/benchmark.py                                    # both tasks, three rounds, about 30 minutes
     python scripts/benchmark.py --tasks halfcheetah --modes async:1 async:2 hogwild:1 hogwild:2 --output benchmark.json
     python scripts/benchmark.py --ours-only --modes hogwild hogwild+LSTM       # what a memory costs
 
 A round measures every system once, one after the other, each in a fresh process: training starts, the warm-up is
-discarded, and the steps per second of one window are kept. Rounds interleave the systems, so that a machine whose
-speed drifts slows all of them. Ours is the real command line, ``lit-a3c fit`` with logger, checkpoints and progress
-bar, without evaluation and video. SB3 runs without logger and progress bar, 16 environments x 5 steps, and its best
-setting counts. All processes are confined to the same cores.
+discarded (in it the other lock-free workers make their environments, seconds after the first has begun), and the steps
+per second of one window are kept. Rounds interleave the systems, so that a machine whose speed drifts slows all of
+them. Ours is the real command line, ``lit-a3c fit`` with logger, checkpoints and progress bar, without evaluation and
+video. SB3 runs without logger and progress bar, 16 environments x 5 steps, and its best setting counts. All processes
+are confined to the same cores.
 
 The bare costs are those of a step of the environment, of the policy's forward pass, and of the learner's share, each
 on one core with one thread; ``C`` cores can make no more than ``C / (their sum)`` steps per second.
@@ -272,7 +273,7 @@ def arguments() -> argparse.Namespace:
         "--modes", nargs="+", default=["async", "hogwild"], help="of lit-a3c, each MODE[:WORKERS][+MEMORY]"
     )
     parser.add_argument("--rounds", type=int, default=3, help="windows of each system")
-    parser.add_argument("--warm-up", type=float, default=5, help="seconds of training before a window")
+    parser.add_argument("--warm-up", type=float, default=15, help="seconds of training before a window")
     parser.add_argument("--seconds", type=float, default=20, help="length of a window")
     parser.add_argument("--cores", type=int, default=2, help="cores that all processes share")
     parser.add_argument("--ours-only", action="store_true", help="without Stable-Baselines3")
