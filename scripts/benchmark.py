@@ -38,12 +38,12 @@ import yaml
 from windows import ROOT, Task, ours, rival
 
 TASKS = {
-    "pong": Task("ALE/Pong-v5", "atari.yaml", {"async": 2.5, "hogwild": 3.5}),
+    "pong": Task("ALE/Pong-v5", "atari.yaml", {"async": 2.5, "hogwild": 3.5}, {"envs_per_worker": 32}),
     "halfcheetah": Task(
         "HalfCheetah-v5",
         "mujoco.yaml",
         {"async": 1.5, "hogwild": 3.0},
-        {"envs_per_worker": 128, "updates_per_rollout": 4},
+        {"envs_per_worker": 128, "updates_per_rollout": 2},
     ),
 }
 
