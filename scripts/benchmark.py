@@ -43,7 +43,7 @@ TASKS = {
         "HalfCheetah-v5",
         "mujoco.yaml",
         {"async": 1.5, "hogwild": 3.0},
-        {"envs_per_worker": 128, "updates_per_rollout": 2},
+        {"envs_per_worker": 128, "updates_per_rollout": 4},
     ),
 }
 

@@ -19,6 +19,8 @@ WITHOUT_CONTACT = dict.fromkeys(
 ``mujoco-contact``."""
 BFLOAT16 = ("--trainer.precision=bf16-mixed",)
 """Pays where the processor computes in it, as with AMX."""
+LARGE_UPDATES = ("--data.envs_per_worker=32", "--model.optimizer.lr=1.4e-3", "--trainer.val_check_interval=1500")
+"""Twice the steps of the recipe's updates, and half as many: faster. The learning rate grows with the root of it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ SUITES = {
     "mujoco-1m": MUJOCO_SUITE,
     "mujoco-3m": replace(MUJOCO_SUITE, total_steps=3_000_000, seeds=(0, 1, 2)),
     "mujoco-contact": replace(MUJOCO_SUITE, environments=tuple(WITHOUT_CONTACT), seeds=(0,), of_environment={}),
-    "pong": Suite("atari", ("ALE/Pong-v5",), 2_000_000, options=(*BFLOAT16, "--trainer.val_check_interval=3000")),
+    "pong": Suite("atari", ("ALE/Pong-v5",), 2_000_000, options=(*BFLOAT16, *LARGE_UPDATES)),
     "breakout": Suite("atari", ("ALE/Breakout-v5",), 10_000_000, options=BFLOAT16),
 }
 GAUSSIAN = ("--model.head=lit_a3c.GaussianHead", "--model.head.scale_to_bounds=true", "--model.head.init_log_std=-0.6")
