@@ -30,7 +30,7 @@ SHORT = [
 ]
 FIT = ["fit", "--config", "cartpole.yaml", *SHORT]
 ATARI = ["fit", "--config", "atari.yaml", *SHORT, "--trainer.strategy", "auto"]
-MUJOCO = ["fit", "--config", "inverted_pendulum.yaml", *SHORT]
+MUJOCO = ["fit", "--config", "inverted_pendulum.yaml", "--trainer.strategy", "auto", *SHORT]
 HOGWILD = [*FIT, "--trainer.strategy", "hogwild", "--data.num_workers", "null"]
 GOOD = "good/CartPole-v1/version_0"
 
