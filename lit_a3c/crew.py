@@ -14,7 +14,7 @@ class Crew:
     """Starts them, takes in what they report, and replaces one that ends or makes no updates for long.
 
     Args:
-        start: Starts the worker of a rank.
+        start: Starts the worker of a rank, which waits until it may begin.
         ranks: Of all of them.
         module: Rank zero's module, whose meter counts for everybody.
         shared: What all have in common.
@@ -36,6 +36,8 @@ class Crew:
         self._updates: dict[int, int] = {}  # of each rank, when last looked at
         self._lost: dict[int, int] = {}  # steps of each rank that nobody will learn from
         self._workers = [start(rank) for rank in ranks]
+        for worker in self._workers:  # only now: what trains takes time from what is being started
+            worker.begin()
 
     def hear(self, timeout: float = 0) -> None:
         """Take in what they report.
@@ -95,4 +97,5 @@ class Crew:
         if not self._module.finished:
             self._restarts.make(error)
             self._patience.heard(rank)
-            self._workers.append(self._start(rank))
+            self._workers.append(another := self._start(rank))
+            another.begin()

@@ -111,6 +111,11 @@ class Worker:
     connection: Connection
     lifeline: Connection
 
+    def begin(self) -> None:
+        """Send the message that one waits for before it begins; whoever has ended meanwhile is noticed when heard."""
+        with contextlib.suppress(OSError):
+            self.connection.send(None)
+
     def receive(self) -> Any:
         """The next message, waited for.
 

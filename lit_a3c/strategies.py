@@ -282,6 +282,10 @@ def _work(
         enable_model_summary=False,
         **options,
     )
+    try:
+        home.recv()  # all have been started
+    except (EOFError, OSError):  # rank zero is gone
+        return
     trainer.fit(module, data)
     if not strategy.deserted:
         home.send(module.meter.take())

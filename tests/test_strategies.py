@@ -20,9 +20,10 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from lit_a3c import A3C, ConfigError, Hogwild, MLPBody, RMSprop, Rollout, RolloutData, WorkerError
+from lit_a3c import A3C, ConfigError, Hogwild, MLPBody, RMSprop, Rollout, RolloutData, WorkerError, strategies
 from lit_a3c.meter import Tally, TrainingMeter
-from lit_a3c.processes import cores
+from lit_a3c.processes import Worker, cores, start_worker
+from lit_a3c.shared import Shared
 from tests.commands import RUN, Lightning, column, living, read, rows, shared_memory, started, wait_for
 from tests.toys import toy
 
@@ -151,6 +152,24 @@ def test_every_gradient_is_applied_to_the_shared_parameters() -> None:
     assert 400 <= together.updates <= 402, said
     assert lost.min() > -0.01, said
     assert lost.max() < LOST * together.updates, said
+
+
+def test_workers_begin_when_all_have_been_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What trains already would take time from what is being started."""
+    made = []
+
+    def start(rank: int, work: Any, payload: bytes, options: Any, shared: Shared, *args: Any) -> Worker:
+        worker = start_worker(rank, work, payload, options, shared, *args)
+        time.sleep(3)  # more than a worker needs to its first update
+        made.append(shared.updates.total)
+        return worker
+
+    monkeypatch.setattr(strategies, "start_worker", start)
+    module, data = make(updates=60)
+    trainer_ = trainer(devices=3, callbacks=[Together()])
+    trainer_.fit(module, datamodule=data)
+    assert made == [0, 0]
+    assert module.finished
 
 
 @dataclass
