@@ -14,7 +14,7 @@ class Crew:
     """Starts them, takes in what they report, and replaces one that ends or makes no updates for long.
 
     Args:
-        start: Starts the worker of a rank, which waits until it may begin.
+        start: Starts the worker of a rank, which waits for a message before it begins.
         ranks: Of all of them.
         module: Rank zero's module, whose meter counts for everybody.
         shared: What all have in common.
@@ -37,7 +37,7 @@ class Crew:
         self._lost: dict[int, int] = {}  # steps of each rank that nobody will learn from
         self._workers = [start(rank) for rank in ranks]
         for worker in self._workers:  # only now: what trains takes time from what is being started
-            worker.begin()
+            worker.send(None)
 
     def hear(self, timeout: float = 0) -> None:
         """Take in what they report.
@@ -97,5 +97,6 @@ class Crew:
         if not self._module.finished:
             self._restarts.make(error)
             self._patience.heard(rank)
-            self._workers.append(another := self._start(rank))
-            another.begin()
+            another = self._start(rank)
+            another.send(None)
+            self._workers.append(another)

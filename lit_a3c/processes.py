@@ -111,10 +111,10 @@ class Worker:
     connection: Connection
     lifeline: Connection
 
-    def begin(self) -> None:
-        """Send the message that one waits for before it begins; whoever has ended meanwhile is noticed when heard."""
+    def send(self, message: Any) -> None:
+        """Send what it waits for. That it has ended meanwhile is found and reported by who listens to it."""
         with contextlib.suppress(OSError):
-            self.connection.send(None)
+            self.connection.send(message)
 
     def receive(self) -> Any:
         """The next message, waited for.

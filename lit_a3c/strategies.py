@@ -156,7 +156,7 @@ class Hogwild(SingleDeviceStrategy):
 
     @property
     def deserted(self) -> bool:
-        """Whether this is a worker whose rank zero is gone; it never sends anything."""
+        """Whether this is a worker whose rank zero is gone; after the word to begin it sends nothing."""
         return self._home is not None and self._home.poll()
 
     def optimizer_step(self, optimizer: Optimizer, closure: Callable[[], Any], model: Any = None, **kwargs: Any) -> Any:
@@ -282,10 +282,7 @@ def _work(
         enable_model_summary=False,
         **options,
     )
-    try:
-        home.recv()  # all have been started
-    except (EOFError, OSError):  # rank zero is gone
-        return
+    home.recv()  # sent when all have been started
     trainer.fit(module, data)
     if not strategy.deserted:
         home.send(module.meter.take())

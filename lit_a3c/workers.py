@@ -156,8 +156,7 @@ class WorkerPool:
     @staticmethod
     def _lend(lender: _Lender, slot: int) -> None:
         lender.owed.add(slot)
-        with contextlib.suppress(OSError):  # it has ended; _receive finds its last word and reports that
-            lender.worker.connection.send(slot)
+        lender.worker.send(slot)
 
     def _receive(self) -> None:
         """Wait for messages, and take one of every worker that has any: first come, first served."""

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reproduce import without_films
+from reproduce import ROOT, without_films
 
-ROOT = Path(__file__).resolve().parents[1]
 NEVER = 10**9
 START_UP = 180.0
 """Seconds after which a system that has not begun to train is given up."""
