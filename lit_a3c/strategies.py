@@ -118,7 +118,9 @@ class Hogwild(SingleDeviceStrategy):
         report_every = max(1, trainer.log_every_n_steps // self.num_processes)
 
         def start(rank: int) -> Worker:
-            return start_worker(rank, _work, payload, options, shared, rank, report_every, torch.initial_seed())
+            worker = start_worker(rank, _work, options, shared, rank, report_every, torch.initial_seed())
+            worker.send(payload)  # not an argument: if this process ends amid those, the worker's start is a traceback
+            return worker
 
         ranks, limits = range(1, self.num_processes), trainer.datamodule
         return Crew(start, ranks, self.lightning_module, shared, limits.max_restarts, limits.worker_timeout)
@@ -254,15 +256,13 @@ class _Synchronised:
             yield replace(rollout, version=acted, learner_version=self._strategy.version)
 
 
-def _work(
-    home: Connection, payload: bytes, options: dict[str, Any], shared: Shared, rank: int, report_every: int, seed: int
-) -> None:
+def _work(home: Connection, options: dict[str, Any], shared: Shared, rank: int, report_every: int, seed: int) -> None:
     """The life of a worker other than rank zero: a training without callbacks, loggers and evaluation."""
     cast(Any, rank_zero_only).rank = rank
     warnings.simplefilter("ignore")  # rank zero has shown them
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.manual_seed(seed)
-    module, optimizer, data = cloudpickle.loads(payload)
+    module, optimizer, data = cloudpickle.loads(home.recv())
     module.make_optimizer = lambda _: optimizer
     module.step_counter = shared.steps.of(rank)  # from which the seeds count on
     for own, common in zip(module.buffers(), shared.buffers, strict=True):

@@ -504,6 +504,16 @@ def test_kill_9_leaves_nothing_behind(running: subprocess.Popen[bytes]) -> None:
     assert running.wait(5) == -signal.SIGKILL
 
 
+def test_an_end_while_workers_are_being_started_is_silent(tmp_path: Path) -> None:
+    """Pong's network is larger than a pipe, so that the start of a worker waits for it to read."""
+    pong = ["fit", "--config", "atari.yaml", *SMALL, "--trainer.strategy", "hogwild", "--trainer.devices", "12"]
+    with started(tmp_path, *pong) as process:
+        wait_for(lambda: len(living(process.pid)) > 5, 60)
+        os.kill(process.pid, signal.SIGKILL)
+        wait_for(lambda: not living(process.pid), 5)
+    assert "Traceback" not in (tmp_path / "stderr").read_text()
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_leaves_nothing_behind(
     running: subprocess.Popen[bytes], tmp_path: Path, signum: signal.Signals
