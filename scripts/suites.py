@@ -51,6 +51,7 @@ SUITES = {
     "mujoco-1m": MUJOCO_SUITE,
     "mujoco-3m": replace(MUJOCO_SUITE, total_steps=3_000_000, seeds=(0, 1, 2)),
     "mujoco-contact": replace(MUJOCO_SUITE, environments=tuple(WITHOUT_CONTACT), seeds=(0,), of_environment={}),
+    "swimmer": Suite("swimmer", ("Swimmer-v5",), 1_000_000, (0, 1, 2, 3, 4), test_episodes=20),
     "pong": Suite("atari", ("ALE/Pong-v5",), 2_000_000, options=(*BFLOAT16, *LARGE_UPDATES)),
     "breakout": Suite("atari", ("ALE/Breakout-v5",), 10_000_000, options=BFLOAT16),
 }
