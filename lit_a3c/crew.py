@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from lit_a3c.meter import Tally
-from lit_a3c.processes import Patience, Restarts, Worker, WorkerError, end_workers, kill_worker, listen
+from lit_a3c.patience import Patience, listen
+from lit_a3c.processes import Restarts, Worker, WorkerError, end_workers, kill_worker
 from lit_a3c.shared import Shared
 
 

@@ -24,6 +24,7 @@ FLOORS = {
     "guard": 0,
     "signals": 0,
     "processes": 0,
+    "patience": 0,
     # The design puts envs on floor 3; it needs nothing but errors, and a rollout carries its Episodes.
     "envs": 1,
     "counter": 1,
@@ -38,6 +39,7 @@ FLOORS = {
     "policy": 3,
     "optim": 3,
     "actor": 4,
+    "weights": 4,
     "workers": 4,
     "collect": 4,
     "fork_server": 4,
@@ -55,6 +57,7 @@ FLOORS = {
     "configs": 0,
     "recipes": 6,
     "messages": 6,
+    "trainer_options": 6,
     "callbacks": 6,
     "cli": 7,
     "main": 8,
