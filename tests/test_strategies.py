@@ -158,8 +158,8 @@ def test_workers_begin_when_all_have_been_started(monkeypatch: pytest.MonkeyPatc
     """What trains already would take time from what is being started."""
     made = []
 
-    def start(rank: int, work: Any, payload: bytes, options: Any, shared: Shared, *args: Any) -> Worker:
-        worker = start_worker(rank, work, payload, options, shared, *args)
+    def start(rank: int, work: Any, options: Any, shared: Shared, *args: Any) -> Worker:
+        worker = start_worker(rank, work, options, shared, *args)
         time.sleep(3)  # more than a worker needs to its first update
         made.append(shared.updates.total)
         return worker
