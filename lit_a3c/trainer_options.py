@@ -1,4 +1,4 @@
-"""What Lightning's trainer takes without a word, or refuses with a traceback, and cannot work here."""
+"""What Lightning takes without a word, or refuses with a traceback, and cannot work here."""
 
 from __future__ import annotations
 
