@@ -1,4 +1,4 @@
-"""The learning figures of the README: recipes trained and tested through the command line, seeds 0-2.
+"""The figures of the small recipes: each trained and tested through the command line, seeds 0-2.
 
     python scripts/learning.py [--recipes cartpole ...] [--seeds 0 1 2] [--modes async hogwild]
     python scripts/learning.py --recipes mujoco --modes async hogwild --data.total_steps 300000
