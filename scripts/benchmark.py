@@ -141,7 +141,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument(
-        "--modes", nargs="+", default=["async", "hogwild"], help="of lit-a3c, each MODE[:WORKERS][+MEMORY]"
+        "--modes", nargs="+", default=["async", "hogwild"], help="of lit-a3c, each MODE[:WORKERS][+bf16][+gpu][+MEMORY]"
     )
     parser.add_argument("--rounds", type=int, default=3, help="windows of each system")
     parser.add_argument("--warm-up", type=float, default=15, help="seconds of training before a window")

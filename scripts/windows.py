@@ -19,6 +19,7 @@ from typing import Any
 from reproduce import ROOT, without_films
 
 NEVER = 10**9
+EXTRAS = {"bf16": {"trainer.precision": "bf16-mixed"}, "gpu": {"trainer.accelerator": "gpu"}}
 START_UP = 180.0
 """Seconds after which a system that has not begun to train is given up."""
 
@@ -46,7 +47,8 @@ def ours(task: Task, system: str, warm_up: float, seconds: float) -> float:
     Args:
         task: What is trained.
         system: A mode, or ``MODE:WORKERS``; else the mode's own default, and of hogwild one worker per core. Either may
-            be followed by ``+bf16``, mixed precision, and by ``+LSTM`` or ``+GRU``, a memory of 256 units.
+            be followed by ``+bf16``, mixed precision, ``+gpu``, which learns where there is one, and by ``+LSTM`` or
+            ``+GRU``, a memory of 256 units.
         warm_up: Seconds of training before the window.
         seconds: Length of the window.
     """
@@ -65,7 +67,7 @@ def ours(task: Task, system: str, warm_up: float, seconds: float) -> float:
         options |= {"trainer.strategy": "auto", "data.mode": mode, "data.num_workers": workers or "null"}
     options |= {f"data.{name}": value for name, value in task.data.items()}
     for extra in extras:
-        options |= {"trainer.precision": "bf16-mixed"} if extra == "bf16" else {"model.memory": f"lit_a3c.{extra}"}
+        options |= EXTRAS.get(extra, {"model.memory": f"lit_a3c.{extra}"})
     command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
     command.append(without_films(task.recipe))
 
