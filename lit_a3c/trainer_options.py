@@ -63,8 +63,13 @@ def _check_hogwild(config: Any) -> None:
     check_number("trainer.devices", number, low=1, high=1024, whole=True)
     if config.trainer.num_nodes != 1:
         raise ConfigError(f"trainer.num_nodes {config.trainer.num_nodes!r} must be 1: hogwild shares memory.")
-    if config.trainer.accelerator not in ("cpu", "auto"):
-        raise ConfigError(f"trainer.accelerator {config.trainer.accelerator!r} must be cpu: hogwild shares its memory.")
+    if config.trainer.accelerator == "auto":  # Lightning would take a GPU
+        config.trainer.accelerator = "cpu"
+    if config.trainer.accelerator != "cpu":
+        raise ConfigError(
+            f"trainer.accelerator {config.trainer.accelerator!r} must be cpu: hogwild shares its memory. "
+            "One learner may have a GPU: --trainer.strategy auto."
+        )
     if config.data.mode is not None:
         raise ConfigError(
             f"data.mode {config.data.mode!r} is not for the strategy hogwild, whose processes all collect for "

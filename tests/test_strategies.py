@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from lightning.pytorch import Callback, Trainer, seed_everything
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -532,6 +533,11 @@ def test_as_many_workers_as_cores_unless_told(cli: Lightning) -> None:
     assert f"hogwild, {cores()} workers" in cli(*fit, "--trainer.strategy", "hogwild")
     assert f"hogwild, {cores()} workers" in cli(*fit, "--trainer.strategy", "hogwild", "--trainer.devices", "auto")
     assert "async" in cli(*fit, "--trainer.devices", "auto")
+
+
+def test_auto_is_the_cpu_even_beside_a_gpu(cli: Lightning, tmp_path: Path) -> None:
+    cli(*FIT, "--data.total_steps", "100", "--trainer.accelerator", "auto")
+    assert yaml.safe_load((tmp_path / RUN / "config.yaml").read_text())["trainer"]["accelerator"] == "cpu"
 
 
 def test_going_on_with_other_workers(tmp_path: Path, cli: Lightning, monkeypatch: pytest.MonkeyPatch) -> None:
