@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import seed_everything
 
 from lit_a3c import A3C, MLPBody, RolloutData
 from lit_a3c.main import main
 from lit_a3c.recipes import shipped_recipes
 from tests.commands import RUN, Lightning, alive, column, launch, living, read, rows, shared_memory, started, wait_for
 from tests.toys import toy
+from tests.trainers import quiet
 
 STEPS, ROLLOUT = 4_000, 80
 SMALL = [
@@ -127,16 +128,7 @@ def test_load_from_checkpoint_of_the_python_api(tmp_path: Path) -> None:
     data = RolloutData("CartPole-v1", total_steps=400, mode="serial", envs_per_worker=4)
     body = functools.partial(MLPBody, hidden=[32])
     module = A3C(data.spec, 400, body=body)
-    trainer = Trainer(
-        accelerator="cpu",
-        max_epochs=-1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-        default_root_dir=tmp_path,
-    )
+    trainer = quiet(limit_val_batches=0, default_root_dir=tmp_path)
     trainer.fit(module, datamodule=data)
     file = tmp_path / "mine.ckpt"
     trainer.save_checkpoint(file)

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import seed_everything
 
 from lit_a3c import A3C, GRU, BetaHead, MLPBody, RMSprop, RolloutData
 from lit_a3c.collect import collect
 from tests.commands import RUN, Lightning, column, read
 from tests.test_collect import MODES, always, setting
 from tests.toys import toy
+from tests.trainers import quiet
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -34,17 +35,7 @@ def train(accelerator: str, env_id: str, updates: int, mode: str = "serial", **m
     seed_everything(0, verbose=False)
     data = RolloutData(env_id, total_steps=40 * updates, mode=mode, num_workers=1, envs_per_worker=8)
     module = A3C(data.spec, data.total_steps, **model)
-    trainer = Trainer(
-        accelerator=accelerator,
-        devices=1,
-        max_epochs=-1,
-        gradient_clip_val=0.5,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-    )
+    trainer = quiet(accelerator=accelerator, devices=1, gradient_clip_val=0.5, limit_val_batches=0)
     trainer.fit(module, datamodule=data)
     return module
 

@@ -27,6 +27,7 @@ from lit_a3c.processes import Worker, cores, start_worker
 from lit_a3c.shared import Shared
 from tests.commands import RUN, Lightning, column, living, read, rows, shared_memory, started, wait_for
 from tests.toys import toy
+from tests.trainers import quiet
 
 ENVS, LENGTH = 2, 4
 ROLLOUT = ENVS * LENGTH
@@ -46,18 +47,13 @@ def make(
 def trainer(strategy: Any = "hogwild", devices: int = 1, **kwargs: Any) -> Trainer:
     """Without files and screen; it validates only if asked to."""
     options: dict[str, Any] = {
-        "max_epochs": -1,
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
         "num_sanity_val_steps": 0,
         "limit_val_batches": 1,
         "check_val_every_n_epoch": None,
         "val_check_interval": 1_000_000,
         "log_every_n_steps": 20,
     }
-    return Trainer(strategy=strategy, devices=devices, accelerator="cpu", **{**options, **kwargs})
+    return quiet(strategy=strategy, devices=devices, **{**options, **kwargs})
 
 
 def workers() -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import seed_everything
 
 from lit_a3c import (
     A3C,
@@ -22,6 +22,7 @@ from lit_a3c import (
     StateDependentGaussianHead,
 )
 from tests.toys import toy
+from tests.trainers import quiet
 
 pytestmark = pytest.mark.learning
 
@@ -48,16 +49,10 @@ def train(
         optimizer=functools.partial(RMSprop, lr=lr, eps=1e-5, initial_square=0.0),
         **model,
     )
-    trainer = Trainer(
-        accelerator="cpu",
+    trainer = quiet(
         strategy="hogwild" if lock_free_workers else "auto",
         devices=lock_free_workers or 1,
-        max_epochs=-1,
         gradient_clip_val=0.5,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         limit_val_batches=0,
         log_every_n_steps=50,
     )
