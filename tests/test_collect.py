@@ -29,6 +29,7 @@ from lit_a3c.rollout import Rollout
 from lit_a3c.workers import SharedWeights
 from tests.cells import Kind
 from tests.commands import environment
+from tests.devices import DEVICES
 from tests.toys import LIMIT, toy
 
 MODES = ("serial", "sync", "async")
@@ -46,10 +47,10 @@ def setting(
 
 
 @contextmanager
-def collecting(*args: Any, **kwargs: Any) -> Iterator[tuple[Collection, ActorCritic]]:
+def collecting(*args: Any, device: str = "cpu", **kwargs: Any) -> Iterator[tuple[Collection, ActorCritic]]:
     """A running collection, closed in any case."""
     config, policy = setting(*args, **kwargs)
-    with closing(collect(config, policy)) as collection:
+    with closing(collect(config, policy.to(device))) as collection:
         yield collection, policy
 
 
@@ -195,10 +196,11 @@ def test_box_actions_and_wide_numbers_arrive(mode: str) -> None:
     torch.testing.assert_close(r.observation[1:], clipped[:-1])
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("mode", MODES)
-def test_pushed_weights_reach_the_actors(mode: str) -> None:
+def test_pushed_weights_reach_the_actors(mode: str, device: str) -> None:
     """Every rollout acts as the weights of its version say, and a pushed version arrives soon."""
-    with collecting("CartPole-v1", mode, workers=2, envs=4, length=8) as (collection, policy):
+    with collecting("CartPole-v1", mode, workers=2, envs=4, length=8, device=device) as (collection, policy):
         first = collection.next()
         assert first.version == 0
         assert set(first.action.unique().tolist()) == {0, 1}

@@ -21,6 +21,8 @@ from lit_a3c import (
     SquashedGaussianHead,
     StateDependentGaussianHead,
 )
+from lit_a3c.collect import MODES
+from tests.devices import needs_gpu
 from tests.toys import toy
 from tests.trainers import quiet
 
@@ -34,14 +36,14 @@ def train(
     seed: int = 0,
     rollout_length: int = 5,
     lr: float = 1e-3,
+    mode: str = "serial",
+    accelerator: str = "cpu",
     lock_free_workers: int = 0,
     **model: Any,
 ) -> A3C:
-    """The module after a serial training, reproducible to the bit, or after one by lock-free workers."""
+    """The module after a training: reproducible to the bit in the mode serial, or by lock-free workers."""
     seed_everything(seed, verbose=False)
-    data = RolloutData(
-        env_id, total_steps=total_steps, mode="serial", envs_per_worker=16, rollout_length=rollout_length
-    )
+    data = RolloutData(env_id, total_steps, mode=mode, num_workers=1, envs_per_worker=16, rollout_length=rollout_length)
     module = A3C(
         data.spec,
         total_steps,
@@ -50,6 +52,7 @@ def train(
         **model,
     )
     trainer = quiet(
+        accelerator=accelerator,
         strategy="hogwild" if lock_free_workers else "auto",
         devices=lock_free_workers or 1,
         gradient_clip_val=0.5,
@@ -69,6 +72,13 @@ def recent_return(module: A3C) -> float:
 def test_categorical_balances_the_pole() -> None:
     """195 is what Gymnasium called solved; chance gives 20."""
     module = train("CartPole-v1", 100_000, normalize_returns=True)
+    assert recent_return(module) > 195
+
+
+@needs_gpu
+@pytest.mark.parametrize("mode", MODES)
+def test_a_gpu_balances_the_pole(mode: str) -> None:
+    module = train("CartPole-v1", 100_000, normalize_returns=True, mode=mode, accelerator="gpu")
     assert recent_return(module) > 195
 
 
