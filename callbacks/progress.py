@@ -12,7 +12,7 @@ from lit_a3c import A3C
 
 
 class StepProgressBar(TQDMProgressBar):
-    """Steps done and to come, steps per second, time left, frames, and the recent mean return.
+    """Shows steps done and to come, steps per second, the time left, frames, and the recent mean return.
 
     Args:
         refresh_rate: Updates between two refreshes; one refresh costs about 0.3 ms.
@@ -24,12 +24,12 @@ class StepProgressBar(TQDMProgressBar):
     def get_metrics(
         self, trainer: Trainer, pl_module: LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        """What stands behind the bar."""
+        """The values shown to the right of the bar."""
         assert isinstance(pl_module, A3C)
         metrics: dict[str, int | str | float | dict[str, float]] = {
-            "frames": tqdm.format_sizeof(pl_module.steps * pl_module.spec.frame_skip)
+            "frames": tqdm.format_sizeof(pl_module.steps * pl_module.spaces.frame_skip)
         }
-        if recent := pl_module.meter.episodes():
+        if recent := pl_module.metrics.episodes():
             metrics["return"] = f"{recent['return']:.1f}"
         return metrics
 

@@ -1,69 +1,81 @@
-"""Films of the agent."""
+"""Videos of the agent."""
 
 from __future__ import annotations
 
-import itertools
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import imageio.v2 as imageio
-import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_warn
 
-from lit_a3c import A3C, Film, RolloutData
-from lit_a3c.callbacks.scores import run_directory
-from lit_a3c.errors import check_number
+from lit_a3c import A3C, Episode, EpisodeBatch, EpisodeVideo, RolloutDataModule
+from lit_a3c.callbacks.score_table import run_directory
+from lit_a3c.utils import compat
+from lit_a3c.utils.errors import check_number
 
 
 class VideoRecorder(Callback):
-    """Films one whole episode every so many steps and at the end, as MP4 in the run's ``videos``.
+    """Records one whole episode every so many steps and at the end, as MP4 in the run's ``videos``.
 
-    A still of each goes to TensorBoard. Where the environment cannot be drawn, a warning says why once and the
+    An image of each goes to TensorBoard. Where the environment cannot be drawn, a warning says why once, and the
     training goes on.
 
     Args:
-        every_n_steps: Steps between two films; 0 films the end only.
-        max_frames: Pictures after which a film is cut.
+        every_n_steps: Steps between two videos. 0 records at the end only, -1 never.
+        max_frames: Images after which no more are written. The episode is played to its end all the same.
     """
 
     def __init__(self, every_n_steps: int = 1_000_000, max_frames: int = 5_000) -> None:
-        check_number("every_n_steps of VideoRecorder", every_n_steps, low=0, whole=True)
-        check_number("max_frames of VideoRecorder", max_frames, low=1, whole=True)
+        check_number("video.every_n_steps", every_n_steps, low=-1, whole=True)
+        check_number("video.max_frames", max_frames, low=1, whole=True)
         self.every_n_steps, self.max_frames = every_n_steps, max_frames
         self._next = every_n_steps
         self._broken = False
+        self._predicting: EpisodeVideo | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, A3C)
-        if self.every_n_steps:
+        if self.every_n_steps > 0:
             self._next = (pl_module.steps // self.every_n_steps + 1) * self.every_n_steps
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         assert isinstance(pl_module, A3C)
-        if self.every_n_steps and pl_module.steps >= self._next:
+        if self.every_n_steps > 0 and pl_module.steps >= self._next:
             self._next += self.every_n_steps
-            self._film(trainer, pl_module)
+            self._record(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, A3C)
-        self._film(trainer, pl_module)
+        if self.every_n_steps >= 0:
+            self._record(trainer, pl_module)
+
+    def on_predict_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: EpisodeBatch, batch_idx: int, *_: Any
+    ) -> None:
+        self._predicting = EpisodeVideo(run_directory(trainer) / "videos", f"predict-{batch_idx}", self.max_frames)
+        batch.on_frame = self._predicting.write
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Film, batch: Any, batch_idx: int, *_: Any
+        self, trainer: Trainer, pl_module: LightningModule, outputs: list[Episode], *_: Any
     ) -> None:
-        file = write_video(outputs, run_directory(trainer) / "videos", f"predict-{batch_idx}", self.max_frames)[0]
-        print(f"written to {file}")
+        assert self._predicting is not None
+        print(f"written to {self._predicting.save(outputs[0])}")
 
-    def _film(self, trainer: Trainer, module: A3C) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if self._predicting is not None:
+            self._predicting.discard()
+
+    def _record(self, trainer: Trainer, module: A3C) -> None:
         if self._broken:
             return
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        assert isinstance(data, RolloutData)
+        data = compat.datamodule_of(trainer)
+        assert isinstance(data, RolloutDataModule)
         try:
-            film = data.film(seed=module.steps)
-            _, still = write_video(film, run_directory(trainer) / "videos", f"step-{module.steps}", self.max_frames)
+            with recorded(data.recording(seed=module.steps), run_directory(trainer), module, self.max_frames) as video:
+                frame = video.frames[-1]
         except Exception as error:  # a renderer may fail in any way; that must not end a training
             self._broken = True
             rank_zero_warn(
@@ -73,35 +85,17 @@ class VideoRecorder(Callback):
             return
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("video", still, module.steps, dataformats="HWC")
+                logger.experiment.add_image("video", frame, module.steps, dataformats="HWC")
 
 
-def write_video(film: Film, directory: Path, name: str, max_frames: int) -> tuple[Path, np.ndarray]:
-    """Play and write an episode, picture by picture.
-
-    Args:
-        film: The episode.
-        directory: Made if missing.
-        name: Start of the file's name; the episode's return follows.
-        max_frames: Pictures after which the film is cut.
-
-    Returns:
-        The file, and a still ``[H, W, 3]`` from near its middle.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    pictures = iter(film)
-    first = next(pictures)
-    partial = directory / f"{name}.partial.mp4"
-    stills = [first]
+@contextlib.contextmanager
+def recorded(batch: EpisodeBatch, run: Path, module: A3C, max_frames: int) -> Iterator[EpisodeVideo]:
+    """Play and record an episode; the video is complete inside the block."""
+    video = EpisodeVideo(run / "videos", f"step-{module.steps}", max_frames)
+    batch.on_frame = video.write
     try:
-        with imageio.get_writer(partial, fps=film.fps, macro_block_size=2, ffmpeg_log_level="error") as writer:
-            for i, picture in enumerate(itertools.islice(itertools.chain([first], pictures), max_frames)):
-                writer.append_data(picture)  # type: ignore[attr-defined]
-                if i & (i - 1) == 0:  # 1, 2, 4, ...: the last of these lies in the second half
-                    stills.append(picture)
-        pictures.close()  # type: ignore[attr-defined]
-        file = directory / f"{name}-return-{film.episode.ret:.1f}.mp4"
-        partial.replace(file)
+        video.save(module.play(batch)[0])
+        yield video
     finally:
-        partial.unlink(missing_ok=True)
-    return file, stills[-1]
+        video.discard()
+        batch.envs.close()

@@ -1,1 +1,1 @@
-"""The shipped recipes; ``lit-a3c fit --config NAME.yaml`` finds them from any directory."""
+"""The shipped configs; ``lit-a3c fit --config NAME.yaml`` finds them from any directory."""

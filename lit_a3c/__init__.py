@@ -1,7 +1,7 @@
 """lit-a3c: asynchronous advantage actor-critic as a PyTorch Lightning trainer.
 
-The names below are the public face. They are imported when first used, so that ``lit-a3c --help`` need not wait
-for torch.
+The names below are the public face. They are imported when they are first used, so that ``lit-a3c --help`` need not
+wait for torch.
 """
 
 from __future__ import annotations
@@ -11,42 +11,88 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "A3C": "module",
-    "A3CBody": "bodies",
-    "ActionHead": "heads",
-    "ActorCritic": "policy",
-    "Agent": "policy",
-    "AtariOptions": "envs",
-    "BernoulliHead": "heads",
-    "BetaHead": "heads",
-    "Body": "bodies",
-    "CategoricalHead": "heads",
-    "ConfigError": "errors",
-    "DictBody": "bodies",
-    "EnvConfig": "envs",
-    "EnvSpec": "envs",
-    "Episode": "envs",
-    "Film": "evaluate",
-    "GRU": "memory",
-    "GaussianHead": "heads",
-    "Hogwild": "strategies",
-    "JointHead": "heads",
-    "LSTM": "memory",
-    "MLPBody": "bodies",
-    "Memory": "memory",
-    "MixtureHead": "heads",
-    "NatureBody": "bodies",
-    "RMSprop": "optim",
-    "Rollout": "rollout",
-    "RolloutData": "data",
-    "RunLogger": "loggers",
-    "SafeCheckpointIO": "sealed",
-    "SphericalGaussianHead": "heads",
-    "SquashedGaussianHead": "heads",
-    "StateDependentGaussianHead": "heads",
-    "WorkerError": "processes",
+if TYPE_CHECKING:
+    from lit_a3c.checkpoint.io import CorruptCheckpointError, SafeCheckpointIO
+    from lit_a3c.datamodule import RolloutDataModule
+    from lit_a3c.engines.hogwild.strategy import Hogwild
+    from lit_a3c.engines.processes import WorkerError
+    from lit_a3c.envs import AtariOptions, EnvConfig, EnvSpaces
+    from lit_a3c.evaluation.play import EpisodeBatch
+    from lit_a3c.evaluation.video import EpisodeVideo
+    from lit_a3c.metrics.logger import RunLogger
+    from lit_a3c.module import A3C
+    from lit_a3c.networks.actor_critic import ActorCritic
+    from lit_a3c.networks.agent import Agent
+    from lit_a3c.networks.bodies import A3CBody, Body, DictBody, MLPBody, NatureBody
+    from lit_a3c.networks.heads import (
+        ActionHead,
+        BernoulliHead,
+        BetaHead,
+        CategoricalHead,
+        GaussianHead,
+        JointHead,
+        MixtureHead,
+        SphericalGaussianHead,
+        SquashedGaussianHead,
+        StateDependentGaussianHead,
+    )
+    from lit_a3c.networks.recurrent import GRU, LSTM, RecurrentCore, RecurrentOutput
+    from lit_a3c.optim import RMSprop
+    from lit_a3c.rollout import Episode, Rollout
+    from lit_a3c.utils.errors import ConfigError
+
+_MODULES = {
+    "checkpoint.io": (
+        "CorruptCheckpointError",
+        "SafeCheckpointIO",
+    ),
+    "datamodule": ("RolloutDataModule",),
+    "engines.hogwild.strategy": ("Hogwild",),
+    "engines.processes": ("WorkerError",),
+    "envs": (
+        "AtariOptions",
+        "EnvConfig",
+        "EnvSpaces",
+    ),
+    "evaluation.play": ("EpisodeBatch",),
+    "evaluation.video": ("EpisodeVideo",),
+    "metrics.logger": ("RunLogger",),
+    "module": ("A3C",),
+    "networks.actor_critic": ("ActorCritic",),
+    "networks.agent": ("Agent",),
+    "networks.bodies": (
+        "A3CBody",
+        "Body",
+        "DictBody",
+        "MLPBody",
+        "NatureBody",
+    ),
+    "networks.heads": (
+        "ActionHead",
+        "BernoulliHead",
+        "BetaHead",
+        "CategoricalHead",
+        "GaussianHead",
+        "JointHead",
+        "MixtureHead",
+        "SphericalGaussianHead",
+        "SquashedGaussianHead",
+        "StateDependentGaussianHead",
+    ),
+    "networks.recurrent": (
+        "GRU",
+        "LSTM",
+        "RecurrentCore",
+        "RecurrentOutput",
+    ),
+    "optim": ("RMSprop",),
+    "rollout": (
+        "Episode",
+        "Rollout",
+    ),
+    "utils.errors": ("ConfigError",),
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "A3C",
     "GRU",
@@ -61,21 +107,24 @@ __all__ = [
     "Body",
     "CategoricalHead",
     "ConfigError",
+    "CorruptCheckpointError",
     "DictBody",
     "EnvConfig",
-    "EnvSpec",
+    "EnvSpaces",
     "Episode",
-    "Film",
+    "EpisodeBatch",
+    "EpisodeVideo",
     "GaussianHead",
     "Hogwild",
     "JointHead",
     "MLPBody",
-    "Memory",
     "MixtureHead",
     "NatureBody",
     "RMSprop",
+    "RecurrentCore",
+    "RecurrentOutput",
     "Rollout",
-    "RolloutData",
+    "RolloutDataModule",
     "RunLogger",
     "SafeCheckpointIO",
     "SphericalGaussianHead",
@@ -85,39 +134,11 @@ __all__ = [
     "__version__",
 ]
 
-if TYPE_CHECKING:
-    from lit_a3c.bodies import A3CBody, Body, DictBody, MLPBody, NatureBody
-    from lit_a3c.data import RolloutData
-    from lit_a3c.envs import AtariOptions, EnvConfig, EnvSpec, Episode
-    from lit_a3c.errors import ConfigError
-    from lit_a3c.evaluate import Film
-    from lit_a3c.heads import (
-        ActionHead,
-        BernoulliHead,
-        BetaHead,
-        CategoricalHead,
-        GaussianHead,
-        JointHead,
-        MixtureHead,
-        SphericalGaussianHead,
-        SquashedGaussianHead,
-        StateDependentGaussianHead,
-    )
-    from lit_a3c.loggers import RunLogger
-    from lit_a3c.memory import GRU, LSTM, Memory
-    from lit_a3c.module import A3C
-    from lit_a3c.optim import RMSprop
-    from lit_a3c.policy import ActorCritic, Agent
-    from lit_a3c.processes import WorkerError
-    from lit_a3c.rollout import Rollout
-    from lit_a3c.sealed import SafeCheckpointIO
-    from lit_a3c.strategies import Hogwild
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'lit_a3c' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"lit_a3c.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"lit_a3c.{_MODULE_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,7 @@
 
 import sys
 
-from lit_a3c.main import main
+from lit_a3c.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-
-from lit_a3c.running import RunningNorm
+from torch import Tensor
 
 
-def lambda_returns(r_tp1: Tensor, discount_tp1: Tensor, v_tp1: Tensor, end_tp1: Tensor, lambda_: float = 1.0) -> Tensor:
+def lambda_returns(
+    r_tp1: Tensor, discount_tp1: Tensor, v_tp1: Tensor, done_tp1: Tensor, lambda_: float = 1.0
+) -> Tensor:
     """Bootstrapped returns over the rest of the rollout or episode, whichever ends first.
 
     Computed backwards, for t = T-1, ..., 0::
@@ -24,14 +24,14 @@ def lambda_returns(r_tp1: Tensor, discount_tp1: Tensor, v_tp1: Tensor, end_tp1: 
     the n-step returns of Algorithm S3 of Mnih et al. (2016), arXiv:1602.01783; in general ``G_t - v_t`` is
     the generalised advantage estimate, eq. 16 of Schulman et al. (2016), arXiv:1506.02438.
 
-    Termination is carried by the discount (0); truncation by ``end_tp1`` alone, so a time limit
+    Termination is carried by the discount (0); truncation by ``done_tp1`` alone, so a time limit
     still bootstraps from the state that it cut short.
 
     Args:
         r_tp1: Rewards, ``[T, B]``.
         discount_tp1: ``gamma``, or 0 where the environment terminated, ``[T, B]``.
         v_tp1: Values of the true next states, before any reset, ``[T, B]``.
-        end_tp1: True where an episode terminated or was truncated, ``[T, B]``.
+        done_tp1: True where an episode terminated or was truncated, ``[T, B]``.
         lambda_: Weight of what follows against the bootstrap value, in [0, 1].
 
     Returns:
@@ -40,12 +40,12 @@ def lambda_returns(r_tp1: Tensor, discount_tp1: Tensor, v_tp1: Tensor, end_tp1: 
     Raises:
         ValueError: The shapes differ.
     """
-    shapes = {tuple(x.shape) for x in (r_tp1, discount_tp1, v_tp1, end_tp1)}
+    shapes = {tuple(x.shape) for x in (r_tp1, discount_tp1, v_tp1, done_tp1)}
     if len(shapes) != 1:
-        raise ValueError(f"r_tp1, discount_tp1, v_tp1 and end_tp1 must share one shape [T, B], got {sorted(shapes)}")
+        raise ValueError(f"r_tp1, discount_tp1, v_tp1 and done_tp1 must share one shape [T, B], got {sorted(shapes)}")
     v_tp1 = v_tp1.detach()
     # Where an episode ends nothing of G_{t+1} may enter: there the weight moves to v_{t+1} whole.
-    carry = discount_tp1 * lambda_ * ~end_tp1
+    carry = discount_tp1 * lambda_ * ~done_tp1
     base = r_tp1 + (discount_tp1 - carry) * v_tp1
     backwards = [v_tp1[-1]]
     for base_t, carry_t in zip(reversed(base.unbind()), reversed(carry.unbind()), strict=True):
@@ -68,7 +68,7 @@ def vtrace(
     discount_tp1: Tensor,
     v_t: Tensor,
     v_tp1: Tensor,
-    end_tp1: Tensor,
+    done_tp1: Tensor,
     lambda_: float = 1.0,
 ) -> VTrace:
     """Returns corrected for actions of another policy mu, section 4.1 of Espeholt et al. (2018), arXiv:1802.01561.
@@ -89,7 +89,7 @@ def vtrace(
         discount_tp1: ``gamma``, or 0 where the environment terminated, ``[T, B]``.
         v_t: Values of the states, ``[T, B]``.
         v_tp1: Values of the true next states, before any reset, ``[T, B]``.
-        end_tp1: True where an episode terminated or was truncated, ``[T, B]``.
+        done_tp1: True where an episode terminated or was truncated, ``[T, B]``.
         lambda_: As of :func:`lambda_returns`.
 
     Returns:
@@ -105,8 +105,8 @@ def vtrace(
     rho_t = ratio_t.clamp(max=1)
     # Corrections add up like lambda-returns: of rewards delta_t, with discount gamma * c_t, and no value at the end.
     delta_t = rho_t * (r_tp1 + discount_tp1 * v_tp1 - v_t)
-    correction_t = lambda_returns(delta_t, discount_tp1 * rho_t * lambda_, torch.zeros_like(v_t), end_tp1)
-    correction_tp1 = torch.cat([correction_t[1:], torch.zeros_like(v_t[:1])]).masked_fill(end_tp1, 0)
+    correction_t = lambda_returns(delta_t, discount_tp1 * rho_t * lambda_, torch.zeros_like(v_t), done_tp1)
+    correction_tp1 = torch.cat([correction_t[1:], torch.zeros_like(v_t[:1])]).masked_fill(done_tp1, 0)
     return VTrace(v_t + correction_t, delta_t + rho_t * discount_tp1 * lambda_ * correction_tp1)
 
 
@@ -123,35 +123,3 @@ def explained_variance(predicted: Tensor, target: Tensor) -> Tensor:
     variance = target.var(correction=0)
     explained = 1 - (target - predicted).var(correction=0) / variance.clamp_min(1e-12)
     return torch.where(variance > 1e-12, explained, torch.zeros_like(explained))
-
-
-class ReturnScale(nn.Module):
-    """Divides returns by the running standard deviation of all returns seen so far; no shift.
-
-    The value head then predicts numbers of unit scale whatever the rewards, and one learning rate and value
-    coefficient serve all tasks. The statistics are buffers, saved with the weights.
-
-    Args:
-        eps: Added to the variance.
-    """
-
-    def __init__(self, eps: float = 1e-8) -> None:
-        super().__init__()
-        self.norm = RunningNorm([], eps=eps)
-
-    @property
-    def scale(self) -> Tensor:
-        """The standard deviation, a scalar; 1 before the first update."""
-        return (self.norm.var + self.norm.eps).sqrt()
-
-    def forward(self, returns: Tensor) -> Tensor:
-        """Returns to units of the value head."""
-        return returns / self.scale
-
-    def restore(self, values: Tensor) -> Tensor:
-        """The value head's outputs to returns."""
-        return values * self.scale
-
-    def update(self, returns: Tensor) -> None:
-        """Take returns of any shape into the statistics."""
-        self.norm.update(returns.flatten())

@@ -1,14 +1,23 @@
-"""The one record that the learner sees."""
+"""The records that travel: a rollout to the learner, and a finished episode to the metrics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from lit_a3c.envs import Episode
+
+class Episode(NamedTuple):
+    """One finished episode."""
+
+    env: int
+    """Index of the environment in its batch."""
+    episode_return: float
+    """Sum of the raw rewards, undiscounted."""
+    length: int
+    """Steps (decisions, not frames)."""
 
 
 @dataclass
@@ -25,13 +34,13 @@ class Rollout:
         truncated: The episode was cut short at t+1 by something else, a time limit say, ``[T, B]`` bool.
         next_observation: The true ``s_{t+1}``, before any reset, ``[T, B, ...]``. Valid only in the last row and
             where ``truncated`` holds: elsewhere it is ``observation[t + 1]`` or not needed, and not copied.
-        log_prob: ``log mu(a_t|s_t)`` of the weights that acted, ``[T, B]``; only where V-trace asks for it.
-        memory: State of the policy's memory before the first step, ``[1, B, S]``; only where it has one.
-        version: Number of the weights that acted.
-        learner_version: Number of the learner's weights when it got this rollout.
+        behaviour_log_prob: ``log mu(a_t|s_t)`` of the weights that acted, ``[T, B]``; only where V-trace needs it.
+        recurrent_state: State of the policy's recurrent core before the first step, ``[1, B, S]``; only where the
+            policy has one.
+        policy_version: Version of the weights that acted: the updates that had been applied to them.
+        batch_first: Whether the tensors are views of ``[B, T, ...]`` memory, as a collector fills it. Who reads them
+            in that order needs no copy.
         episodes: Episodes that finished in this rollout, with raw returns.
-        in_flight: Steps taken but not yet learned from when it was handed out, its own included.
-        discarded: Steps that were lost with workers since the rollout before.
     """
 
     observation: Tensor
@@ -40,13 +49,11 @@ class Rollout:
     terminated: Tensor
     truncated: Tensor
     next_observation: Tensor
-    log_prob: Tensor | None = None
-    memory: Tensor | None = None
-    version: int = 0
-    learner_version: int = 0
+    behaviour_log_prob: Tensor | None = None
+    recurrent_state: Tensor | None = None
+    policy_version: int = 0
+    batch_first: bool = False
     episodes: list[Episode] = field(default_factory=list)
-    in_flight: int = 0
-    discarded: int = 0
 
     @property
     def num_steps(self) -> int:
@@ -54,9 +61,9 @@ class Rollout:
         return self.reward.numel()
 
     @property
-    def policy_lag(self) -> int:
-        """Updates between the weights that acted and the weights that learn."""
-        return self.learner_version - self.version
+    def done(self) -> Tensor:
+        """Whether an episode ended with the step, for either reason, ``[T, B]`` bool."""
+        return self.terminated | self.truncated
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors that are there, by field name."""
@@ -75,7 +82,7 @@ class Rollout:
 
     @staticmethod
     def cat(rollouts: list[Rollout]) -> Rollout:
-        """Several workers' rollouts of the same length, side by side along ``B``; the oldest version counts.
+        """Several workers' rollouts of the same length, side by side along ``B``; the oldest policy version counts.
 
         A single one is returned as it is: a rollout of Atari is megabytes.
         """
@@ -85,7 +92,6 @@ class Rollout:
         joined: dict[str, Any] = {name: torch.cat([r.tensors()[name] for r in rollouts], dim=1) for name in names}
         return Rollout(
             **joined,
-            version=min(r.version for r in rollouts),
-            learner_version=rollouts[0].learner_version,
+            policy_version=min(r.policy_version for r in rollouts),
             episodes=[episode for r in rollouts for episode in r.episodes],
         )

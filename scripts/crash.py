@@ -1,14 +1,14 @@
-"""What a training survives, counted: kills, damaged files, dead and hung workers, numbers that are not finite, hours.
+"""What a training survives: kills, damaged files, dead and hung workers, numbers that are not finite, long runs.
 
-    python scripts/crash.py kill --recipe cartpole --times 100       # SIGKILL, resume, no step counted twice
-    python scripts/crash.py exact --recipe mujoco --times 20         # serial: to the bit as if never killed
-    python scripts/crash.py workers --mode hogwild --times 25 --signal KILL
+    python scripts/crash.py kill --config cartpole --times 100       # SIGKILL, resume, no step counted twice
+    python scripts/crash.py exact --config mujoco --times 20         # serial: to the bit as if never killed
+    python scripts/crash.py workers --engine hogwild --times 25 --signal KILL
     python scripts/crash.py damage --times 200
     python scripts/crash.py numbers --times 100
-    python scripts/crash.py soak --recipe atari --minutes 60
+    python scripts/crash.py soak --config atari --minutes 60
 
-Each prints a line for every thing that went wrong and a summary; 1 if anything did. Further options go to
-``lit-a3c fit``.
+Each campaign prints a line for every problem, and a summary. The exit code is 1 if there was a problem. Further options
+go to ``lit-a3c fit``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import io
 import os
-import pickle
 import random
 import re
 import signal
@@ -31,9 +29,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from crash_files import damage
 from crash_trainings import (
+    CONFIGS,
     LAST,
-    RECIPES,
     changed,
     descendants,
     fit,
@@ -45,21 +44,21 @@ from crash_trainings import (
     workers_of,
 )
 
-from lit_a3c.sealed import DamagedError, seal, unseal
+from lit_a3c.checkpoint.io import CorruptCheckpointError, load_verified
 
 SCRIPTS = Path(__file__).parent.absolute()
 
 
 def main() -> int:
-    """One campaign."""
+    """Run one campaign; 1 if it found a problem."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("campaign", choices=CAMPAIGNS)
-    parser.add_argument("--recipe", choices=RECIPES, default="cartpole")
+    parser.add_argument("--config", choices=CONFIGS, default="cartpole")
     parser.add_argument("--times", type=int, default=20)
-    parser.add_argument("--mode", choices=["async", "sync", "serial", "hogwild"], default="async")
-    parser.add_argument("--signal", choices=["KILL", "STOP"], default="KILL", help="of the campaign `workers`")
-    parser.add_argument("--updates", type=int, default=400, help="of the campaign `exact`")
-    parser.add_argument("--minutes", type=float, default=60, help="of the campaign `soak`")
+    parser.add_argument("--engine", choices=["async", "sync", "serial", "hogwild"], default="async")
+    parser.add_argument("--signal", choices=["KILL", "STOP"], default="KILL", help="for the campaign `workers`")
+    parser.add_argument("--updates", type=int, default=400, help="for the campaign `exact`")
+    parser.add_argument("--minutes", type=float, default=60, help="for the campaign `soak`")
     parser.add_argument("--seed", type=int, default=0)
     arguments, options = parser.parse_known_args()
     random.seed(arguments.seed)
@@ -83,10 +82,10 @@ def kill(arguments: Any, options: list[str]) -> Iterator[str]:
         os.environ["TMPDIR"] = "/dev/shm"
     import_from(SCRIPTS / "crash_count")
     os.environ["CRASH_COUNT"] = str(Path("count").absolute())
-    options = ["--trainer.val_check_interval=1000000", *options]  # steps of evaluations are not learned from
+    options = ["--trainer.val_check_interval=1000000", *options]  # steps of evaluations would be counted, too
     part, steps, writing = LAST.with_name(f".{LAST.name}.part"), 0, 0
     for i in range(arguments.times):
-        taken_before = _size(Path("count"))
+        collected_before = _size(Path("count"))
         with running(fit(arguments, options, resume=i > 0)) as process:
             wait_for(changed(LAST), process)
             time.sleep(random.uniform(0, 1))
@@ -104,33 +103,36 @@ def kill(arguments: Any, options: list[str]) -> Iterator[str]:
                     break
                 time.sleep(0.02)
         try:
-            checkpoint = unseal(LAST.read_bytes())
-        except DamagedError as error:
+            checkpoint = load_verified(LAST)
+        except CorruptCheckpointError as error:
             yield f"kill {i}: last.ckpt is unreadable: {error}"
             continue
         if checkpoint["steps"] < steps:
             yield f"kill {i}: {checkpoint['steps']} steps after {steps}"
-        learned, taken = checkpoint["steps"] - steps, _size(Path("count")) - taken_before
-        if learned > taken:
-            yield f"kill {i}: {learned} steps learned from, {taken} taken"
+        learned, collected = checkpoint["steps"] - steps, _size(Path("count")) - collected_before
+        if learned > collected:
+            yield f"kill {i}: {learned} steps learned from, {collected} collected"
         steps = checkpoint["steps"]
     print(
-        f"{arguments.times} kills of {arguments.recipe}, {writing} of them inside a write; "
-        f"{_size(Path('count')):,} steps taken, {steps:,} of them learned from"
+        f"{arguments.times} kills of {arguments.config}, {writing} of them inside a write; "
+        f"{_size(Path('count')):,} steps collected, {steps:,} of them learned from"
     )
 
 
 def exact(arguments: Any, options: list[str]) -> Iterator[str]:
-    """A serial run killed at random moments ends with the weights of one that never was."""
-    arguments.mode = "serial"
+    """A run of the engine ``serial`` that is killed at random moments ends with the weights of an undisturbed run."""
+    arguments.engine = "serial"
     budget = 80 * arguments.updates
     to_the_end = [f"--data.total_steps={budget}", *options]
     kills, limit = 0, arguments.times
     with running(fit(arguments, to_the_end)) as process:
         process.wait()
-    reference = unseal(LAST.read_bytes())
+    if process.returncode:
+        yield f"the undisturbed run ended with exit code {process.returncode}: {Path('log').read_text()[-1000:]}"
+        return
+    reference = load_verified(LAST)
     LAST.parents[1].rename("reference")
-    while not (LAST.exists() and unseal(LAST.read_bytes())["steps"] >= budget):
+    while not (LAST.exists() and load_verified(LAST)["steps"] >= budget):
         with running(fit(arguments, to_the_end, resume=LAST.exists())) as process:
             saved = changed(LAST)
             if kills < limit:
@@ -146,7 +148,7 @@ def exact(arguments: Any, options: list[str]) -> Iterator[str]:
             if process.returncode not in (0, -signal.SIGKILL):
                 yield f"exit code {process.returncode}: {Path('log').read_text()[-1000:]}"
                 return
-    checkpoint = unseal(LAST.read_bytes())
+    checkpoint = load_verified(LAST)
     differing = [
         name
         for name, value in reference["state_dict"].items()
@@ -155,11 +157,11 @@ def exact(arguments: Any, options: list[str]) -> Iterator[str]:
     if differing or checkpoint["steps"] != reference["steps"]:
         counts = f"{checkpoint['steps']} and {reference['steps']} steps"
         yield f"{len(differing)} tensors differ after {kills} kills; {counts}"
-    print(f"{arguments.recipe}: {kills} kills in {arguments.updates} updates, {reference['steps']:,} steps")
+    print(f"{arguments.config}: {kills} kills in {arguments.updates} updates, {reference['steps']:,} steps")
 
 
 def workers(arguments: Any, options: list[str]) -> Iterator[str]:
-    """Workers killed or stopped one after the other; the run goes on, and ends by SIGTERM as it should."""
+    """Workers are killed or stopped, one after the other. The run goes on, and SIGTERM ends it as it should."""
     signum, times = getattr(signal, f"SIG{arguments.signal}"), []
     timeout = 10 if arguments.signal == "STOP" else 120
     more = [f"--data.max_restarts={arguments.times}", f"--data.worker_timeout={timeout}"]
@@ -181,40 +183,13 @@ def workers(arguments: Any, options: list[str]) -> Iterator[str]:
     if found != arguments.times:
         yield f"{found} replacements reported of {arguments.times}"
     print(
-        f"{arguments.mode}: {arguments.times} workers replaced after SIG{arguments.signal}; from it to the next "
-        f"row of the log {np.median(times):.1f} s in the median, {max(times):.1f} s at most"
+        f"{arguments.engine}: {arguments.times} workers replaced after SIG{arguments.signal}; seconds until the next "
+        f"row of the log: median {np.median(times):.1f}, at most {max(times):.1f}"
     )
 
 
-def damage(arguments: Any, options: list[str]) -> Iterator[str]:
-    """A real checkpoint, cut short or with a flipped bit; and ten files that run a command when they are unpickled."""
-    with running(fit(arguments, ["--trainer.max_steps=10", *options])) as process:
-        process.wait()
-    data = LAST.read_bytes()
-    assert seal(unseal(data)), "the undamaged one can be read"
-    for i in range(arguments.times):
-        position = random.randrange(len(data))
-        if i % 2:
-            damaged = data[:position]
-        else:
-            damaged = data[:position] + bytes([data[position] ^ 1 << random.randrange(8)]) + data[position + 1 :]
-        try:
-            unseal(damaged)
-        except DamagedError:
-            continue
-        yield f"{'cut' if i % 2 else 'flip'} at {position} of {len(data)} was not noticed"
-    hostile = _hostile_files()
-    for i, damaged in enumerate(hostile):
-        with contextlib.suppress(DamagedError):
-            unseal(damaged)
-            yield f"hostile file {i} was not noticed"
-        if Path("executed").exists():
-            yield f"hostile file {i} was executed"
-    print(f"{arguments.times} damaged files of {len(data):,} bytes, {len(hostile)} hostile ones")
-
-
 def numbers(arguments: Any, options: list[str]) -> Iterator[str]:
-    """NaN and infinity at random moments: named, in no checkpoint, and the last thing that was done."""
+    """NaN and infinity at random moments. The training names them, ends at once, and puts them into no checkpoint."""
     for i in range(arguments.times):
         what, value = ("observation", "reward", "loss", "gradient")[i % 4], ("nan", "inf", "-inf")[i % 3]
         poison = f"{{what: {what}, value: '{value}', at: {random.randrange(20, 200)}}}"
@@ -223,25 +198,25 @@ def numbers(arguments: Any, options: list[str]) -> Iterator[str]:
         else:
             more = [f"--model.body={{class_path: crash_envs.PoisonedBody, init_args: {poison}}}"]
         start = _size(Path("log"))
-        with running(fit(arguments, [*more, "--data.num_workers=1", "--data.max_restarts=0", *options])) as process:
+        with running(fit(arguments, [*more, "--num_workers=1", "--data.max_restarts=0", *options])) as process:
             code = process.wait(120)
-        said = Path("log").read_text()[start:]
-        if code != 1 or not re.search(rf"the (policy |value )?{what}.* is (not finite|nan|-?inf)", said):
-            yield f"{poison}: exit code {code}, {said[-500:]}"
+        text = Path("log").read_text()[start:]
+        if code != 1 or not re.search(rf"the (policy |value )?{what}.* is (not finite|nan|-?inf)", text):
+            yield f"{poison}: exit code {code}, {text[-500:]}"
         if Path("went-on").exists():
-            yield f"{poison}: it went on"
+            yield f"{poison}: the training went on"
         for file in Path().rglob("*.ckpt"):
-            if not all(v.isfinite().all() for v in unseal(file.read_bytes())["state_dict"].values()):
+            if not all(v.isfinite().all() for v in load_verified(file)["state_dict"].values()):
                 yield f"{poison}: {file} is not finite"
     print(f"{arguments.times} numbers that are not finite")
 
 
 def soak(arguments: Any, options: list[str]) -> Iterator[str]:
-    """Memory, file descriptors and shared memory of all processes of a long run: their slopes per hour."""
+    """Growth per hour of memory, shared memory and file descriptors, over all processes of a long run."""
     samples: list[tuple[float, float, float, float]] = []
     with running(fit(arguments, options)) as process:
         wait_for(changed(LAST), process)
-        time.sleep(min(60, 60 * arguments.minutes))  # caches fill
+        time.sleep(min(60, 60 * arguments.minutes))  # until caches are full
         begin = time.monotonic()
         while (now := time.monotonic() - begin) < 60 * arguments.minutes:
             pids = descendants(process.pid) | {process.pid}
@@ -250,35 +225,18 @@ def soak(arguments: Any, options: list[str]) -> Iterator[str]:
                 descriptors = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
                 samples.append((now / 3600, memory, shared, descriptors))
             time.sleep(min(10, arguments.minutes))
-    print(f"{arguments.recipe}: {unseal(LAST.read_bytes())['steps']:,} steps in {arguments.minutes:g} minutes")
+    print(f"{arguments.config}: {load_verified(LAST)['steps']:,} steps in {arguments.minutes:g} minutes")
     hours, *series = np.array([sample for sample in samples if np.isfinite(sample).all()]).T
     for name, values, allowed in zip(
         ("memory, MiB", "shared memory, MiB", "descriptors"), series, (30, 5, 1), strict=True
     ):
         slope = np.polyfit(hours, values, 1)[0]
-        print(f"{arguments.recipe}: {name} {values[0]:.0f} to {values[-1]:.0f}, {slope:+.2f} an hour")
+        print(f"{arguments.config}: {name} {values[0]:.0f} to {values[-1]:.0f}, {slope:+.2f} an hour")
         if slope * hours[-1] > allowed:
             yield f"{name} grows"
 
 
 CAMPAIGNS = {"kill": kill, "exact": exact, "workers": workers, "damage": damage, "numbers": numbers, "soak": soak}
-
-
-class _Hostile:
-    """Unpickled, it makes a file."""
-
-    def __reduce__(self) -> Any:
-        return os.system, ("touch executed",)
-
-
-def _hostile_files() -> list[bytes]:
-    """As bare pickles of every protocol, and in torch's formats, with our checksum and without."""
-    files = [pickle.dumps({"state_dict": {}, "spec": _Hostile()}, protocol) for protocol in range(6)]
-    for new in (True, False):
-        buffer = io.BytesIO()
-        torch.save({"steps": 7, "spec": _Hostile()}, buffer, _use_new_zipfile_serialization=new)
-        files.append(buffer.getvalue())
-    return [*files, seal({"steps": _Hostile()}), seal({"optimizer_states": [{"state": {0: _Hostile()}}]})]
 
 
 def _size(file: Path) -> int:

@@ -1,6 +1,6 @@
-"""What ``crash.py numbers`` poisons a training with: numbers that are none, from the environment and from the network.
+"""An environment and a network for ``crash.py numbers``, which produce one number that is not finite.
 
-Each leaves the file ``went-on`` behind if anybody goes on after them.
+Each makes the file ``went-on`` if it is used again after that number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lit_a3c import MLPBody
 
 
 class Poisoned(CartPoleEnv):
-    """Gives ``value`` as reward or as a part of the observation in its step number ``at``."""
+    """Returns ``value`` as the reward or as a part of the observation in step number ``at``."""
 
     def __init__(self, what: str, value: str, at: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -36,7 +36,7 @@ class Poisoned(CartPoleEnv):
 
 
 class PoisonedBody(MLPBody):
-    """Spoils the loss or the gradient of update number ``at``."""
+    """Multiplies the loss or the gradient of update number ``at`` by ``value``."""
 
     def __init__(self, space: Any, what: str, value: str, at: int) -> None:
         super().__init__(space)

@@ -1,4 +1,4 @@
-"""Trainings as ``crash.py`` sees them, from outside: their start, what they leave, and their workers."""
+"""Trainings as ``crash.py`` sees them from outside: their command, their files and their processes."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ from pathlib import Path
 from typing import Any
 
 LAST = Path("runs/run/version_0/checkpoints/last.ckpt")
-QUIET = ("--trainer.enable_progress_bar=false", "--trainer.logger.name=run", "--trainer.logger.version=0")
-RECIPES = {
+OPTIONS = (
+    *("--trainer.enable_progress_bar=false", "--trainer.logger.name=run", "--trainer.logger.version=0"),
+    *("--video.every_n_steps=-1", "--last_checkpoint.every_n_updates=5"),
+)
+CONFIGS = {
     "cartpole": ("--data.total_steps=100000000", "--trainer.val_check_interval=400", "--data.eval_episodes=2"),
     "mujoco": ("--data.total_steps=100000000", "--trainer.val_check_interval=400", "--data.eval_episodes=1"),
     "atari": ("--data.total_steps=100000000", "--trainer.val_check_interval=1000000", "--data.atari.sticky=0.25"),
 }
-SAVE_OFTEN = (
-    "--trainer.callbacks=[{class_path: lit_a3c.callbacks.checkpoint.LastCheckpoint, init_args: {every_n_updates: 5}}]"
-)
 
 
 def fit(arguments: Any, options: list[str], *, resume: bool = False) -> list[str]:
-    """The command of a training, new or resumed."""
-    hogwild = ("--trainer.strategy=hogwild", "--trainer.devices=2")
-    learner = ("--trainer.strategy=auto", "--trainer.devices=1", f"--data.mode={arguments.mode}")
-    source = f"--ckpt_path={LAST}" if resume else f"--config={arguments.recipe}.yaml"
-    command = [sys.executable, "-m", "lit_a3c", "fit", source, *RECIPES[arguments.recipe], *QUIET, SAVE_OFTEN]
-    return [*command, *(hogwild if arguments.mode == "hogwild" else learner), *options]
+    """The command of a training with two workers, new or resumed."""
+    workers = 1 if arguments.engine == "serial" else 2
+    source = f"--ckpt_path={LAST}" if resume else f"--config={arguments.config}.yaml"
+    engine = (f"--engine={arguments.engine}", f"--num_workers={workers}")
+    return [
+        *(sys.executable, "-m", "lit_a3c", "fit", source),
+        *(*CONFIGS[arguments.config], *OPTIONS, *engine, *options),
+    ]
 
 
 @contextlib.contextmanager
 def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """A command with a process group of its own, of which nothing is left afterwards."""
+    """A command in a process group of its own. All processes of the group are killed at the end."""
     with Path("log").open("a") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, text=True, start_new_session=True)
     try:
@@ -48,10 +50,10 @@ def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str], seconds: float = 120) -> Any:
-    """The first true value.
+    """Wait until a condition holds, and return its value.
 
     Raises:
-        RuntimeError: The process ended, or the time did.
+        RuntimeError: The process ended, or the time is over.
     """
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -62,7 +64,7 @@ def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str], secon
 
 
 def changed(file: Path) -> Callable[[], bool]:
-    """Whether a file is another than now."""
+    """A function that tells whether a file has changed since now."""
 
     def stamp() -> Any:
         return file.stat().st_mtime_ns if file.exists() else None
@@ -72,7 +74,7 @@ def changed(file: Path) -> Callable[[], bool]:
 
 
 def descendants(pid: int) -> set[int]:
-    """Processes of the group of this one."""
+    """The other processes in the group of this process."""
     group = set()
     for file in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -88,7 +90,7 @@ def import_from(directory: Path) -> None:
 
 
 def workers_of(group: int) -> set[int]:
-    """Processes of the group that run a worker; the fork server and the resource tracker do not."""
+    """The worker processes of a group, without the fork server and the resource tracker."""
     found = set()
     for pid in descendants(group):
         with contextlib.suppress(OSError):
@@ -99,13 +101,13 @@ def workers_of(group: int) -> set[int]:
 
 
 def replaced(group: int, before: set[int]) -> bool:
-    """Whether there are as many workers as before, but not the same."""
+    """Whether there are as many workers as before, and not all the same."""
     now = workers_of(group)
     return len(now) == len(before) and now != before
 
 
 def status(pid: int, name: str) -> float:
-    """A number of ``/proc/PID/status``; NaN of a process that has ended."""
+    """A number of ``/proc/PID/status``; NaN for a process that has ended."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith(f"{name}:"):

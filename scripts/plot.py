@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 
 
 def main() -> None:
-    """Draw."""
+    """Draw the curves."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path, help="run directories")
     parser.add_argument("--output", type=Path, default=Path("curve.png"))
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def series(run: Path, metric: str) -> tuple[list[int], list[float]]:
-    """Steps and values of one metric; empty lists where the run has none."""
+    """Steps and values of one metric; empty lists if the run has none of it."""
     with (run / "metrics.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row.get(metric)]
     return [int(row["step"]) for row in rows], [float(row[metric]) for row in rows]

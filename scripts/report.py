@@ -1,16 +1,16 @@
-r"""The table and the curves of what ``reproduce.py`` measured, beside published scores and beside another's run.
+r"""The table and the curves of what ``reproduce.py`` measured, beside published scores and beside Stable-Baselines3.
 
     python scripts/report.py docs/results/mujoco-1m.csv --reference docs/results/published_mujoco.csv \
         --columns tianshou_a2c_1M sb3zoo_a2c_1M --curves docs/mujoco-1m.png
 
-Prints a Markdown table: over the seeds of an environment the mean of the test scores of the best checkpoints, their
-standard deviation and the 95% bootstrap interval of the mean, and the mean of the last policies. The first published
-column is the one to beat; it is drawn into the curves, which are the seeds' validations and their mean. ``--beside``
-takes a file of ``sb3.py``, whose curves are drawn into the same panels.
+Prints a Markdown table with a line for each environment: the mean of the test scores of the best checkpoints over the
+seeds, their standard deviation, the 95% bootstrap interval of the mean, and the mean of the last policies. The curves
+are the validations of each seed and their mean. The first published column is drawn into them. ``--beside`` takes a
+file of ``sb3.py``, and its curves are drawn into the same panels.
 
     python scripts/report.py docs/results/mujoco-1m.csv --ablations docs/results/ablation-*.csv
 
-prints instead what each change does, mean and standard deviation over the seeds that it has been tried with.
+prints instead what each change does: mean and standard deviation over the seeds that it has been tried with.
 """
 
 from __future__ import annotations
@@ -35,13 +35,17 @@ def main() -> None:
     """Print the table and draw the curves."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("results", type=Path, help="CSV file of reproduce.py")
-    parser.add_argument("--environments", nargs="+", help="only these")
-    parser.add_argument("--reference", type=Path, help="CSV file of published scores, by environment in column env")
-    parser.add_argument("--columns", nargs="+", default=[], help="columns of it")
+    parser.add_argument("--environments", nargs="+", help="only these environments")
+    parser.add_argument(
+        "--reference", type=Path, help="CSV file of published scores; its column env names the environment"
+    )
+    parser.add_argument("--columns", nargs="+", default=[], help="columns of that file")
     parser.add_argument("--beside", type=Path, help="CSV file of sb3.py")
-    parser.add_argument("--ablations", type=Path, nargs="+", help="CSV files of the suites ablation-*")
-    parser.add_argument("--curves", type=Path, help="picture to write")
-    parser.add_argument("--axis", default="steps", choices=["steps", "frames", "seconds"], help="of the curves")
+    parser.add_argument("--ablations", type=Path, nargs="+", help="CSV files of the experiments ablation-*")
+    parser.add_argument("--curves", type=Path, help="image file for the curves")
+    parser.add_argument(
+        "--axis", default="steps", choices=["steps", "frames", "seconds"], help="horizontal axis of the curves"
+    )
     arguments = parser.parse_args()
     ours = _by_environment(arguments.results, arguments.environments)
     if arguments.ablations:
@@ -73,11 +77,11 @@ def print_table(results: dict[str, Rows], columns: list[str], published: dict[st
 
 
 def print_ablations(whole: dict[str, Rows], ablations: dict[str, dict[str, Rows]]) -> None:
-    """One line for the recipe and for each change of it, on the environments that these have been tried on."""
+    """One line for the config and one for each change of it, on the environments that the changes were tried on."""
     environments = sorted({environment for results in ablations.values() for environment in results})
     seeds = {row["seed"] for results in ablations.values() for rows in results.values() for row in rows}
     print(f"| | {' | '.join(environments)} |\n{'|---' * (len(environments) + 1)}|")
-    for name, results in {"the recipe": whole, **ablations}.items():
+    for name, results in {"the config": whole, **ablations}.items():
         kept = [[row for row in results.get(environment, []) if row["seed"] in seeds] for environment in environments]
         best = [scores(rows, "best") for rows in kept]
         cells = [f"{s.mean():,.0f} ± {deviation(s):,.0f} ({len(s)})" if len(s) else "-" for s in best]
@@ -90,19 +94,19 @@ def scores(rows: Rows, evaluation: str) -> np.ndarray:
 
 
 def deviation(values: np.ndarray) -> float:
-    """The sample's standard deviation; 0 of a single seed."""
+    """The standard deviation of the sample; 0 for a single seed."""
     return float(values.std(ddof=min(1, len(values) - 1)))
 
 
 def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
-    """95% percentile interval of the mean, by drawing the seeds with replacement (Efron 1979)."""
+    """95% percentile interval of the mean. The seeds are drawn with replacement (Efron 1979)."""
     draws = np.random.default_rng(0).choice(values, size=(RESAMPLES, len(values)))
     low, high = np.quantile(draws.mean(axis=1), (0.025, 0.975))
     return float(low), float(high)
 
 
 def draw(results: dict[str, dict[str, Rows]], goals: dict[str, float], axis: str, output: Path) -> None:
-    """A panel for each environment, with the curves of everybody who has been there."""
+    """A panel for each environment, with the curves of every system that was trained on it."""
     environments = sorted({environment for by_environment in results.values() for environment in by_environment})
     wide = min(3, len(environments))
     high = -(-len(environments) // wide)
@@ -126,7 +130,7 @@ def draw(results: dict[str, dict[str, Rows]], goals: dict[str, float], axis: str
 
 
 def curves(rows: Rows, axis: str) -> tuple[np.ndarray, np.ndarray]:
-    """A common grid over the part of the axis that all seeds have, and each seed's validations on it."""
+    """A grid over the part of the axis that all seeds have, and each seed's validations interpolated on it."""
     seeds: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in rows:
         if row["evaluation"] == "validation":
@@ -145,7 +149,7 @@ def _by_environment(file: Path, environments: list[str] | None) -> dict[str, Row
 
 
 def _task(environment: str) -> str:
-    """The name without version and namespace, as tables have it."""
+    """The name without version and namespace, as in published tables."""
     return environment.split("/")[-1].rsplit("-", 1)[0]
 
 

@@ -1,11 +1,12 @@
-"""Train and score recipes x environments x seeds through the command line: one CSV row per evaluation.
+"""Train and score configs x environments x seeds through the command line: one CSV row per evaluation.
 
     python scripts/reproduce.py mujoco-1m [--environments Hopper-v5 ...] [--seeds 0 1] [--jobs 2] [options of fit]
     python scripts/reproduce.py 'ablation-*'
     python scripts/report.py docs/results/mujoco-1m.csv
 
-Interrupted, it goes on where it was: a finished run is known by its rows in ``docs/results/SUITE.csv``, one that was
-cut short goes on from its ``last.ckpt`` in ``runs/reproduce/SUITE/ENVIRONMENT/seedN``. The jobs share the cores evenly.
+The experiments stand in ``experiments.py``. One that was interrupted goes on where it was: a finished run is known by
+its rows in ``docs/results/EXPERIMENT.csv``, and an unfinished run goes on from its ``last.ckpt`` in
+``runs/reproduce/EXPERIMENT/ENVIRONMENT/seedN``. The jobs share the cores evenly.
 """
 
 from __future__ import annotations
@@ -27,27 +28,29 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from suites import SUITES, Suite
+from experiments import EXPERIMENTS, Experiment
 
-from lit_a3c.processes import cores, default_workers
-from lit_a3c.sealed import unseal
+from lit_a3c.checkpoint.io import load_verified
+from lit_a3c.engines.processes import cores, default_workers
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("torch", "lightning", "torchrl", "gymnasium", "mujoco", "ale-py")
 FIELDS = (
-    *("suite", "recipe", "environment", "seed", "evaluation", "steps", "frames", "seconds", "mean", "sd", "episodes"),
-    *("mode", "workers", "commit", "versions"),
+    *("experiment", "config", "environment", "seed", "evaluation", "steps", "frames", "seconds", "mean", "sd"),
+    *("episodes", "engine", "workers", "commit", "versions"),
 )
-"""``evaluation``: ``validation`` during the training; ``best`` and ``last`` are tests of these checkpoints after it.
-``seconds``: of training until then, with its validations."""
+"""Columns of the CSV files. ``evaluation`` is ``validation`` during the training; ``best`` and ``last`` are tests of
+these checkpoints after it. ``seconds`` are those of training until then, validations included."""
+NO_VIDEO = "--video.every_n_steps=-1"
+"""A video costs a third of the time of a MuJoCo training."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training of a suite."""
+    """One training of an experiment."""
 
     name: str
-    suite: Suite
+    experiment: Experiment
     environment: str
     seed: int
     options: tuple[str, ...]
@@ -57,47 +60,49 @@ class Run:
         return Path("runs/reproduce") / self.name / self.environment.split("/")[-1] / f"seed{self.seed}"
 
     def train(self) -> None:
-        """To the end of the budget, from the last checkpoint if there is one."""
+        """Train until the budget is used up, from the last checkpoint if there is one."""
         last = self.directory / "checkpoints/last.ckpt"
-        if last.exists() and unseal(last.read_bytes())["steps"] >= self.suite.total_steps:
+        if last.exists() and load_verified(last)["steps"] >= self.experiment.total_steps:
             return
         if not last.exists():
             shutil.rmtree(self.directory, ignore_errors=True)
         lit(
             "fit",
-            *([f"--ckpt_path={last}"] if last.exists() else [f"--config={self.suite.recipe}.yaml"]),
-            without_films(f"{self.suite.recipe}.yaml"),
+            *([f"--ckpt_path={last}"] if last.exists() else [f"--config={self.experiment.config}.yaml"]),
+            NO_VIDEO,
             f"--data.env_id={self.environment}",
-            f"--data.total_steps={self.suite.total_steps}",
+            f"--data.total_steps={self.experiment.total_steps}",
             f"--seed_everything={self.seed}",
             f"--trainer.logger.save_dir={self.directory.parents[1]}",
             f"--trainer.logger.name={self.directory.parent.name}",
             f"--trainer.logger.version={self.directory.name}",
             "--trainer.enable_progress_bar=false",
-            *self.suite.options,
-            *self.suite.of_environment.get(self.environment, ()),
+            *self.experiment.options,
+            *self.experiment.of_environment.get(self.environment, ()),
             *self.options,
         )
 
     def test(self, checkpoint: str) -> dict[str, Any]:
-        """The score of the ``best`` or ``last`` checkpoint, by fresh episodes."""
+        """The score of the ``best`` or ``last`` checkpoint over new episodes."""
         file = self.directory / f"test-{checkpoint}.json"
         if not file.exists():
-            episodes = f"--data.test_episodes={self.suite.test_episodes}"
+            episodes = f"--data.test_episodes={self.experiment.test_episodes}"
             lit("test", f"--ckpt_path={self.directory}/checkpoints/{checkpoint}.ckpt", episodes)
         return json.loads(file.read_text())
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """All evaluations of the finished run, in the order of the training."""
         config = yaml.safe_load((self.directory / "config.yaml").read_text())
-        hogwild = config["trainer"]["strategy"] == "hogwild"
+        engine, workers = config["engine"], config["num_workers"]
+        if workers == "auto":
+            workers = 1 if engine == "serial" else default_workers()
         common = {
-            "suite": self.name,
-            "recipe": self.suite.recipe,
+            "experiment": self.name,
+            "config": self.experiment.config,
             "environment": self.environment,
             "seed": self.seed,
-            "mode": "hogwild" if hogwild else config["data"]["mode"] or "async",
-            "workers": config["trainer"]["devices"] if hogwild else config["data"]["num_workers"] or default_workers(),
+            "engine": engine,
+            "workers": workers,
             "commit": _output("git", "describe", "--always", "--dirty"),
             "versions": _versions(),
         }
@@ -125,17 +130,17 @@ class Run:
 
 
 def main() -> int:
-    """Run what is missing; 1 if a run failed."""
+    """Make the runs that are missing; 1 if one of them failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("suite", help=f"or a pattern, of {', '.join(SUITES)}")
-    parser.add_argument("--environments", nargs="+", help="only these of the suite")
-    parser.add_argument("--seeds", nargs="+", type=int, help="instead of the suite's")
+    parser.add_argument("experiment", help=f"a name or a pattern such as 'ablation-*': {', '.join(EXPERIMENTS)}")
+    parser.add_argument("--environments", nargs="+", help="only these environments of the experiment")
+    parser.add_argument("--seeds", nargs="+", type=int, help="instead of the experiment's seeds")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time; they share the cores evenly")
     parser.add_argument("--output", type=Path, default=ROOT / "docs/results", help="directory of the CSV files")
     arguments, options = parser.parse_known_args()
-    names = fnmatch.filter(SUITES, arguments.suite)
+    names = fnmatch.filter(EXPERIMENTS, arguments.experiment)
     if not names:
-        parser.error(f"no suite is named {arguments.suite!r}: {', '.join(SUITES)}")
+        parser.error(f"no experiment is named {arguments.experiment!r}: {', '.join(EXPERIMENTS)}")
     arguments.output.mkdir(parents=True, exist_ok=True)
     runs = [run for name in names for run in missing(name, arguments, options)]
     failed = False
@@ -157,13 +162,13 @@ def main() -> int:
 
 
 def missing(name: str, arguments: argparse.Namespace, options: list[str]) -> list[Run]:
-    """The runs of a suite that have no rows yet, seed by seed."""
-    suite, there = SUITES[name], finished(arguments.output / f"{name}.csv")
-    devices = f"--trainer.devices={max(1, cores() // arguments.jobs)}"
+    """The runs of an experiment that have no rows yet, seed by seed."""
+    experiment, done = EXPERIMENTS[name], finished(arguments.output / f"{name}.csv")
+    workers = f"--num_workers={max(1, cores() // arguments.jobs)}"
     return [
-        Run(name, suite, environment, seed, (devices, *options))
-        for seed, environment in itertools.product(arguments.seeds or suite.seeds, suite.environments)
-        if environment in (arguments.environments or suite.environments) and (environment, seed) not in there
+        Run(name, experiment, environment, seed, (workers, *options))
+        for seed, environment in itertools.product(arguments.seeds or experiment.seeds, experiment.environments)
+        if environment in (arguments.environments or experiment.environments) and (environment, seed) not in done
     ]
 
 
@@ -180,7 +185,7 @@ def _train_and_score(run: Run) -> list[dict[str, Any]]:
 
 
 def finished(output: Path) -> set[tuple[str, int]]:
-    """Environment and seed of the finished runs. A run's rows are written at once, those of ``last`` at the end."""
+    """Environment and seed of the finished runs. A run's rows are written together, the one of ``last`` at the end."""
     if not output.exists():
         return set()
     with output.open(newline="") as file:
@@ -188,7 +193,7 @@ def finished(output: Path) -> set[tuple[str, int]]:
 
 
 def append(output: Path, rows: list[dict[str, Any]]) -> None:
-    """Rewrite the file with these rows, so that it is never half a run longer."""
+    """Rewrite the file with these rows added. The file never holds half of them."""
     before = output.read_text() if output.exists() else ""
     new = output.with_suffix(".new")
     with new.open("w", newline="") as file:
@@ -200,18 +205,11 @@ def append(output: Path, rows: list[dict[str, Any]]) -> None:
     new.replace(output)
 
 
-def without_films(recipe: str) -> str:
-    """The option that takes the films, which cost a third of a MuJoCo training's time, out of a shipped recipe."""
-    callbacks = yaml.safe_load((ROOT / "configs" / recipe).read_text())["trainer"]["callbacks"]
-    kept = [callback for callback in callbacks if not callback["class_path"].endswith("VideoRecorder")]
-    return f"--trainer.callbacks={json.dumps(kept)}"
-
-
 def lit(*arguments: str) -> None:
-    """``lit-a3c ARGUMENTS``.
+    """Run ``lit-a3c ARGUMENTS``.
 
     Raises:
-        RuntimeError: It failed.
+        RuntimeError: The command failed. The message is the end of what it wrote.
     """
     done = subprocess.run([sys.executable, "-m", "lit_a3c", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:

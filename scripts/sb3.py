@@ -5,9 +5,9 @@ r"""Stable-Baselines3's A2C with its zoo's hyperparameters, scored as ``reproduc
     python scripts/report.py docs/results/mujoco-1m.csv --beside docs/results/sb3-halfcheetah.csv \
         --environments HalfCheetah-v5 --curves docs/halfcheetah-sb3.png --axis seconds
 
-Writes ``docs/results/sb3-TASK.csv``, a row for each evaluation; a seed whose rows are there is not trained again. For
-MuJoCo the zoo has one environment, ``VecNormalize`` and the defaults of the class; for Atari 16 environments and
-TensorFlow's RMSprop.
+Writes ``docs/results/sb3-TASK.csv``, a row for each evaluation. A seed that has rows there is not trained again. For
+MuJoCo the zoo uses one environment, ``VecNormalize`` and the defaults of the class. For Atari it uses 16 environments
+and TensorFlow's RMSprop.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from baselines import NO_SKIP
 from reproduce import ROOT, append, finished
-from rivals import NO_SKIP
 from stable_baselines3 import A2C, __version__
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_atari_env, make_vec_env
@@ -35,10 +35,10 @@ class Task:
     """What is trained.
 
     Attributes:
-        environment: Its id with lit-a3c.
+        environment: Its id in lit-a3c.
         total_steps: Budget in steps.
         interval: Steps between two evaluations.
-        frame_skip: Frames of a step.
+        frame_skip: Frames in one step.
         deterministic: Whether evaluations play the most likely action.
     """
 
@@ -57,7 +57,7 @@ EPISODES = 10
 
 
 def make(task: Task, seed: int, *, training: bool) -> Any:
-    """The environments as the zoo makes them; for evaluation without lives, clipping and scaled rewards."""
+    """The environments as the zoo makes them. Those for evaluation have raw rewards and whole episodes."""
     if task.environment in NO_SKIP:
         wrapper = None if training else {"terminal_on_life_loss": False, "clip_reward": False}
         name = NO_SKIP[task.environment]
@@ -67,7 +67,7 @@ def make(task: Task, seed: int, *, training: bool) -> Any:
 
 
 class Score(BaseCallback):
-    """Evaluates every so many steps."""
+    """Evaluates the policy every so many steps."""
 
     def __init__(self, task: Task, env: Any) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Score(BaseCallback):
         return True
 
     def score(self, evaluation: str, episodes: int = EPISODES) -> None:
-        """Add a row."""
+        """Evaluate the present policy, and keep the result as a row."""
         if isinstance(self.env, VecNormalize):
             sync_envs_normalization(self.training_env, self.env)
         deterministic = self.task.deterministic
@@ -101,7 +101,7 @@ class Score(BaseCallback):
 
 
 def train(task: Task, seed: int) -> list[dict[str, Any]]:
-    """Evaluations during the training, and of its last policy."""
+    """The evaluations during a training, and that of its last policy."""
     options: dict[str, Any] = {}
     if task.environment in NO_SKIP:
         options = {"ent_coef": 0.01, "vf_coef": 0.25}
@@ -116,7 +116,7 @@ def train(task: Task, seed: int) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    """Train what is missing."""
+    """Train the seeds that are missing."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
@@ -129,11 +129,11 @@ def main() -> int:
             continue
         rows = train(task, seed)
         common = {
-            "suite": f"sb3-{arguments.task}",
-            "recipe": "zoo",
+            "experiment": f"sb3-{arguments.task}",
+            "config": "zoo",
             "environment": task.environment,
             "seed": seed,
-            "mode": "stable-baselines3",
+            "engine": "stable-baselines3",
             "versions": f"stable-baselines3-{__version__}",
         }
         append(output, [common | row for row in rows])

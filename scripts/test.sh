@@ -1,11 +1,25 @@
 #!/usr/bin/env bash
-# From an empty machine to passed tests: sets up .venv, then lint, types and the whole suite, as CI does.
+# From an empty machine to passed tests: sets up .venv, then lint, types, and every unit, process and short learning test.
 #
-#   scripts/test.sh [OPTIONS OF pytest]
+#   scripts/test.sh [OPTIONS OF pytest]          the short suite, a few minutes on two cores
+#   scripts/test.sh --all [OPTIONS OF pytest]    the campaigns and the longer learning tests as well
+#   scripts/test.sh --rest [OPTIONS OF pytest]   these alone
 set -euo pipefail
 cd "$(dirname "$0")/.."
+select=(-m "not campaign")
+case ${1:-} in
+--all)
+    select=()
+    shift
+    ;;
+--rest)
+    select=(-m campaign)
+    shift
+    ;;
+esac
 scripts/setup.sh dev
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-.venv/bin/python -m pytest "$@"
+# loadgroup: tests that share a training stay in one process.
+.venv/bin/python -m pytest -n "${PYTEST_WORKERS:-2}" --dist loadgroup ${select[@]+"${select[@]}"} "$@"

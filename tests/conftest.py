@@ -11,8 +11,8 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
 
-from lit_a3c.envs import EnvSpec
-from lit_a3c.main import main
+from lit_a3c.cli.main import main
+from lit_a3c.envs import EnvSpaces
 from tests.commands import Lightning
 
 torch.set_num_threads(1)
@@ -29,21 +29,21 @@ def _seeded() -> Iterator[None]:
 
 
 @pytest.fixture
-def discrete_spec() -> EnvSpec:
+def discrete_spaces() -> EnvSpaces:
     """Three numbers in, two actions out."""
-    return EnvSpec("test", Box(-1, 1, (3,), np.float32), Discrete(2))
+    return EnvSpaces("test", Box(-1, 1, (3,), np.float32), Discrete(2))
 
 
 @pytest.fixture
-def continuous_spec() -> EnvSpec:
+def continuous_spaces() -> EnvSpaces:
     """Three numbers in, a pair of them out."""
-    return EnvSpec("test", Box(-1, 1, (3,), np.float32), Box(-1, 1, (2,), np.float32))
+    return EnvSpaces("test", Box(-1, 1, (3,), np.float32), Box(-1, 1, (2,), np.float32))
 
 
 @pytest.fixture
-def image_spec() -> EnvSpec:
+def image_spaces() -> EnvSpaces:
     """The observations of an Atari game."""
-    return EnvSpec("test", Box(0, 255, (4, 84, 84), np.uint8), Discrete(6))
+    return EnvSpaces("test", Box(0, 255, (4, 84, 84), np.uint8), Discrete(6))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""One learner on a GPU, its actors on the CPU. Nothing runs here where there is none."""
+"""One learner on a GPU, with its actors on the CPU. Without a GPU all of these tests are skipped."""
 
 from __future__ import annotations
 
@@ -11,24 +11,29 @@ import pytest
 import torch
 from lightning.pytorch import seed_everything
 
-from lit_a3c import A3C, GRU, BetaHead, MLPBody, RolloutData
-from lit_a3c.collect import MODES
-from tests import test_cli
+from lit_a3c import A3C, GRU, BetaHead, MLPBody, RolloutDataModule
+from lit_a3c.engines.registry import SOURCES
 from tests.commands import RUN, Lightning, column, read
 from tests.devices import needs_gpu
-from tests.toys import toy
+from tests.dummy_envs import dummy
 from tests.trainers import quiet
 
 pytestmark = needs_gpu
 
-FIT = [*test_cli.FIT, "--data.num_workers", "2", "--trainer.accelerator", "gpu"]
+STEPS = 4_000
+FIT = [
+    *("fit", "--config", "cartpole.yaml", "--data.total_steps", str(STEPS), "--num_workers", "2"),
+    *("--trainer.enable_progress_bar", "false", "--trainer.log_every_n_steps", "10"),
+    *("--trainer.val_check_interval", "20", "--data.eval_episodes", "2", "--data.test_episodes", "20"),
+    *("--trainer.accelerator", "gpu"),
+]
 
 
 def train(accelerator: str, env_id: str, updates: int, **model: Any) -> A3C:
-    """The module after so many updates in the mode serial: the actors draw the same for the same weights."""
+    """The module after so many updates with the engine serial, whose actors draw the same for the same weights."""
     seed_everything(0, verbose=False)
-    data = RolloutData(env_id, total_steps=40 * updates, mode="serial", envs_per_worker=8)
-    module = A3C(data.spec, data.total_steps, **model)
+    data = RolloutDataModule(env_id, total_steps=40 * updates, engine="serial", envs_per_worker=8)
+    module = A3C(data.spaces, data.total_steps, **model)
     trainer = quiet(accelerator=accelerator, devices=1, gradient_clip_val=0.5, limit_val_batches=0)
     trainer.fit(module, datamodule=data)
     return module
@@ -37,14 +42,17 @@ def train(accelerator: str, env_id: str, updates: int, **model: Any) -> A3C:
 @pytest.mark.parametrize(
     ("env_id", "model"),
     [
-        ("CartPole-v1", {"normalize_returns": True, "memory": functools.partial(GRU, hidden_size=16), "vtrace": True}),
+        (
+            "CartPole-v1",
+            {"normalize_returns": True, "recurrent": functools.partial(GRU, hidden_size=16), "vtrace": True},
+        ),
         ("HalfCheetah-v5", {"head": BetaHead, "share_body": False, "body": functools.partial(MLPBody, normalize=True)}),
         ("ALE/Pong-v5", {}),
-        (toy("Counter"), {"gae_lambda": 0.9}),
+        (dummy("Counter"), {"gae_lambda": 0.9}),
     ],
 )
 def test_updates_are_those_of_the_cpu(env_id: str, model: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights, statistics and scale after ten updates from the same steps."""
+    """Ten updates from the same steps lead to the same weights, statistics and scale."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     on_cpu, on_gpu = (train(accelerator, env_id, 10, **model) for accelerator in ("cpu", "gpu"))
     start = train("cpu", env_id, 1, **model).state_dict()
@@ -56,11 +64,11 @@ def test_updates_are_those_of_the_cpu(env_id: str, model: dict[str, Any], monkey
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
-@pytest.mark.parametrize("mode", MODES)
-def test_a_run_moves_between_gpu_and_cpu(mode: str, precision: str, cli: Lightning, tmp_path: Path) -> None:
-    """Trained on one, gone on with on the other and back; the score is the same twice."""
-    cli(*FIT, "--data.mode", mode, "--trainer.precision", precision)
-    assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] >= test_cli.STEPS
+@pytest.mark.parametrize("engine", SOURCES)
+def test_a_run_moves_between_gpu_and_cpu(engine: str, precision: str, cli: Lightning, tmp_path: Path) -> None:
+    """A run of the GPU goes on on the CPU, and on the GPU again. Its score is the same twice."""
+    cli(*FIT, "--engine", engine, "--trainer.precision", precision)
+    assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] >= STEPS
     assert len(column(tmp_path / RUN, "train/policy_loss")) > 1
     returns = []
     for accelerator in ("cpu", "gpu", "gpu"):

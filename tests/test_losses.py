@@ -1,3 +1,5 @@
+"""The three terms of the loss against hand-made numbers, and the direction in which each one drives a policy."""
+
 from __future__ import annotations
 
 import pytest
@@ -8,7 +10,7 @@ from lit_a3c.losses import entropy_loss, policy_gradient_loss, value_loss
 
 
 def test_numbers_by_hand() -> None:
-    """Each term per step, no reduction, signs such that all are to be minimised."""
+    """Each term is given per step, without a reduction, with the sign of a term to minimise."""
     log_prob, advantage = torch.tensor([[-1.0, -2.0]]), torch.tensor([[3.0, -0.5]])
     assert policy_gradient_loss(log_prob, advantage).tolist() == [[3.0, -1.0]]
     assert value_loss(torch.tensor([[1.0, 2.0]]), torch.tensor([[4.0, 1.5]])).tolist() == [[9.0, 0.25]]
@@ -16,7 +18,7 @@ def test_numbers_by_hand() -> None:
 
 
 def test_policy_gradient_is_that_of_a_softmax() -> None:
-    """``d/dz_j -log softmax(z)_a * A = -A (1[j=a] - p_j)``, by hand."""
+    """``d/dz_j -log softmax(z)_a * A = -A (1[j=a] - p_j)``, derived by hand."""
     logits = torch.tensor([0.2, -0.4, 1.0], dtype=torch.float64, requires_grad=True)
     advantage, action = 1.7, 2
     log_prob = Categorical(logits=logits).log_prob(torch.tensor(action))
@@ -26,7 +28,7 @@ def test_policy_gradient_is_that_of_a_softmax() -> None:
 
 
 def test_a_good_action_becomes_likelier() -> None:
-    """A step down the loss raises the probability of an action with positive advantage, and lowers with negative."""
+    """A step down the loss raises the probability of an action with a positive advantage, else it lowers it."""
     for advantage in (1.0, -1.0):
         logits = torch.zeros(3, requires_grad=True)
         policy_gradient_loss(Categorical(logits=logits).log_prob(torch.tensor(0)), torch.tensor(advantage)).backward()
@@ -36,7 +38,7 @@ def test_a_good_action_becomes_likelier() -> None:
 
 
 def test_value_gradient_is_twice_the_error() -> None:
-    """``d (G - v)^2 / dv = 2 (v - G)``, and as finite differences say."""
+    """``d (G - v)^2 / dv = 2 (v - G)``, which finite differences confirm."""
     v = torch.tensor([1.0, 5.0], dtype=torch.float64, requires_grad=True)
     target = torch.tensor([4.0, 3.0], dtype=torch.float64)
     value_loss(v, target).sum().backward()
@@ -46,7 +48,7 @@ def test_value_gradient_is_twice_the_error() -> None:
     for i in range(2):
         step = h * torch.eye(2, dtype=torch.float64)[i]
         slope = (value_loss(v + step, target) - value_loss(v - step, target)).sum() / (2 * h)
-        assert float(slope) == pytest.approx(float(v.grad[i]), abs=1e-6)
+        assert float(slope.detach()) == pytest.approx(float(v.grad[i]), abs=1e-6)
 
 
 def test_entropy_loss_flattens_the_policy() -> None:
@@ -59,7 +61,7 @@ def test_entropy_loss_flattens_the_policy() -> None:
 
 
 def test_no_gradient_through_advantage_or_target() -> None:
-    """Both are numbers to the learner, even where they depend on parameters."""
+    """The loss takes both as numbers, even where they depend on parameters."""
     log_prob, v = torch.randn(2, 3, requires_grad=True), torch.randn(2, 3, requires_grad=True)
     given = torch.randn(2, 3, requires_grad=True)
     (policy_gradient_loss(log_prob, given) + value_loss(v, given)).sum().backward()

@@ -1,49 +1,23 @@
-"""The loss and its targets against slow references, counters, schedules and checkpoints."""
+"""The loss and its targets against slow references, and what moves with the steps of a training."""
+
+from __future__ import annotations
 
 import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from gymnasium.spaces import Box, Discrete
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from lit_a3c import A3C, ConfigError, EnvSpec, MLPBody, Rollout
-from lit_a3c.guard import NotFiniteError
-from lit_a3c.memory import GRU, LSTM, RecurrentMemory
-from lit_a3c.policy import Trunk
-from tests.cells import Kind, cell_step
-
-T, B, OBS, ACTIONS, GAMMA = 4, 3, 5, 2, 0.9
-SPEC = EnvSpec("Toy-v0", Box(-np.inf, np.inf, (OBS,)), Discrete(ACTIONS))
-
-
-def agent(**options: Any) -> A3C:
-    torch.manual_seed(0)
-    body = functools.partial(MLPBody, hidden=[8], normalize=False)
-    module = A3C(SPEC, 1000, gamma=GAMMA, body=body, **options)
-    for parameter in module.policy.parameters():  # the fresh heads are almost constant
-        torch.nn.init.normal_(parameter, std=0.5)
-    return module
-
-
-def rollout(seed: int = 0) -> Rollout:
-    g = torch.Generator().manual_seed(seed)
-    terminated = torch.zeros(T, B, dtype=torch.bool)
-    truncated = torch.zeros(T, B, dtype=torch.bool)
-    terminated[1, 0] = truncated[2, 1] = True
-    return Rollout(
-        observation=torch.randn(T, B, OBS, generator=g),
-        action=torch.randint(ACTIONS, (T, B), generator=g),
-        reward=torch.randn(T, B, generator=g),
-        terminated=terminated,
-        truncated=truncated,
-        next_observation=torch.randn(T, B, OBS, generator=g),
-    )
+from lit_a3c import ConfigError, Rollout
+from lit_a3c.networks.encoder import Encoder
+from lit_a3c.networks.recurrent import GRU, LSTM, TorchRecurrentCore
+from lit_a3c.utils.finite import NotFiniteError
+from tests.modules import GAMMA, B, T, batch_first_views, make_module, make_rollout
+from tests.rnn_reference import Kind, cell_step
 
 
 def literal_returns(r: Rollout, v_next: Tensor) -> Tensor:
@@ -75,8 +49,8 @@ def literal_loss(r: Rollout, returns: Tensor, logits: Tensor, v: Tensor) -> Tens
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_loss_is_the_papers(reduction: str) -> None:
-    """-log pi A + 0.5 (R - v)^2 - beta H, step by step, and its gradient."""
-    module, r = agent(loss_reduction=reduction, entropy_coef=0.03, value_coef=0.5), rollout()
+    """It is -log pi A + 0.5 (R - v)^2 - beta H, summed or averaged over the steps, and so is its gradient."""
+    module, r = make_module(loss_reduction=reduction, entropy_coef=0.03, value_coef=0.5), make_rollout()
     distribution, v, _ = module.policy(r.observation)
     v_next = module.policy(r.next_observation).value
     total = literal_loss(r, literal_returns(r, v_next), distribution.logits, v)
@@ -87,46 +61,46 @@ def test_loss_is_the_papers(reduction: str) -> None:
     torch.testing.assert_close(torch.autograd.grad(loss, list(module.policy.parameters())), gradient)
 
 
-def walk(trunk: Trunk, r: Rollout, state: Tensor) -> tuple[Tensor, Tensor]:
-    """Features of each observation and of each true next one, both with the memory of the way there."""
-    assert isinstance(trunk.memory, RecurrentMemory)
-    seen, foreseen = torch.zeros(T, B, trunk.num_features), torch.zeros(T, B, trunk.num_features)
+def unrolled(encoder: Encoder, r: Rollout, state: Tensor) -> tuple[Tensor, Tensor]:
+    """Features of each observation and of each true next one, both with the recurrent state that led there."""
+    assert isinstance(encoder.recurrent, TorchRecurrentCore)
+    features, next_features = torch.zeros(T, B, encoder.num_features), torch.zeros(T, B, encoder.num_features)
     for b in range(B):
         now = state[b]
         for t in range(T):
-            now = cell_step(trunk.memory, trunk.body(r.observation[t, b, None])[0], now)
-            after = cell_step(trunk.memory, trunk.body(r.next_observation[t, b, None])[0], now)
-            seen[t, b], foreseen[t, b] = now[: trunk.num_features], after[: trunk.num_features]
+            now = cell_step(encoder.recurrent, encoder.body(r.observation[t, b, None])[0], now)
+            after = cell_step(encoder.recurrent, encoder.body(r.next_observation[t, b, None])[0], now)
+            features[t, b], next_features[t, b] = now[: encoder.num_features], after[: encoder.num_features]
             if r.terminated[t, b] or r.truncated[t, b]:
                 now = torch.zeros_like(now)
-    return seen, foreseen
+    return features, next_features
 
 
-def eventful_rollout(memory_size: int) -> Rollout:
-    """Episodes cut short in the first row and the last, in consecutive rows, and with an end state at once."""
-    r = rollout()
+def recurrent_rollout(recurrent_state: Tensor) -> Rollout:
+    """Episodes end in the first row and the last, in consecutive rows, and for both reasons at once."""
+    r = make_rollout()
     r.truncated[0, 2] = r.terminated[1, 2] = True
     r.terminated[2, 1] = r.truncated[1, 1] = True
     r.truncated[3, 0] = True
-    return dataclasses.replace(r, memory=torch.randn(1, B, memory_size))
+    return dataclasses.replace(r, recurrent_state=recurrent_state)
 
 
 @pytest.mark.parametrize("share_body", [True, False])
 @pytest.mark.parametrize("kind", [LSTM, GRU])
-def test_loss_with_a_memory_is_that_of_the_way_there(kind: Kind, share_body: bool) -> None:
-    """From the actor's memory on, anew after each end; the bootstrap values remember up to where the path is cut."""
-    memory = functools.partial(kind, hidden_size=4)
-    module = agent(memory=memory, share_body=share_body, loss_reduction="sum", entropy_coef=0.03)
+def test_loss_with_a_recurrent_core_is_that_of_single_steps(kind: Kind, share_body: bool) -> None:
+    """The state starts from the actor's and again from zeros after each end. Bootstrap values continue from it."""
+    recurrent = functools.partial(kind, hidden_size=4)
+    module = make_module(recurrent=recurrent, share_body=share_body, loss_reduction="sum", entropy_coef=0.03)
     policy: Any = module.policy
     parameters = list(policy.parameters())
-    r = eventful_rollout(policy.memory_size)
-    assert r.memory is not None
-    size = policy.trunk.state_size
-    seen, foreseen = walk(policy.trunk, r, r.memory[0, :, :size])
-    logits = policy.head.logits(seen)
-    if policy.value_trunk is not None:
-        seen, foreseen = walk(policy.value_trunk, r, r.memory[0, :, size:])
-    v, v_next = policy.value(seen).squeeze(-1), policy.value(foreseen).squeeze(-1)
+    state = torch.randn(1, B, policy.recurrent_state_size)
+    r = recurrent_rollout(state)
+    size = policy.encoder.state_size
+    features, next_features = unrolled(policy.encoder, r, state[0, :, :size])
+    logits = policy.head.logits(features)
+    if policy.value_encoder is not None:
+        features, next_features = unrolled(policy.value_encoder, r, state[0, :, size:])
+    v, v_next = policy.value(features).squeeze(-1), policy.value(next_features).squeeze(-1)
     expected = literal_loss(r, literal_returns(r, v_next), logits, v)
     gradient = torch.autograd.grad(expected, parameters)
     loss = module.training_step(r, 0)
@@ -134,10 +108,10 @@ def test_loss_with_a_memory_is_that_of_the_way_there(kind: Kind, share_body: boo
     torch.testing.assert_close(torch.autograd.grad(loss, parameters), gradient)
 
 
-@pytest.mark.parametrize("memory", [None, functools.partial(LSTM, hidden_size=4)])
-def test_garbage_in_unused_next_observations_changes_nothing(memory: functools.partial[LSTM] | None) -> None:
+@pytest.mark.parametrize("recurrent", [None, functools.partial(LSTM, hidden_size=4)])
+def test_garbage_in_unused_next_observations_changes_nothing(recurrent: functools.partial[LSTM] | None) -> None:
     """Only the last row and the truncated steps bootstrap."""
-    module, r = agent(memory=memory), rollout()
+    module, r = make_module(recurrent=recurrent), make_rollout()
     clean = module.training_step(r, 0)
     unused = ~r.truncated.clone()
     unused[-1] = False
@@ -145,17 +119,25 @@ def test_garbage_in_unused_next_observations_changes_nothing(memory: functools.p
     torch.testing.assert_close(module.training_step(r, 0), clean)
 
 
+@pytest.mark.parametrize("recurrent", [None, functools.partial(LSTM, hidden_size=4)])
+def test_the_order_in_memory_changes_nothing(recurrent: functools.partial[LSTM] | None) -> None:
+    """Views of ``[B, T, ...]`` memory give the loss of the same numbers in ``[T, B, ...]`` memory."""
+    module, r = make_module(recurrent=recurrent), make_rollout()
+    views = batch_first_views(r)
+    assert not views.observation.is_contiguous()
+    torch.testing.assert_close(module.training_step(views, 0), module.training_step(r, 0))
+
+
 @pytest.mark.parametrize("normalize_returns", [False, True])
 def test_vtrace_corrects_for_the_weights_that_acted(normalize_returns: bool) -> None:
-    """Nothing to correct: the plain loss and gradient. Actions that the learner would not take: none at all."""
+    """The same weights give the plain loss and gradient. Actions that the learner would not take give zeros."""
 
-    def outcome(vtrace: bool, log_ratio: float) -> tuple[torch.Tensor, ...]:
-        module, r = (
-            agent(vtrace=vtrace, gae_lambda=0.9, entropy_coef=0.0, normalize_returns=normalize_returns),
-            rollout(),
-        )
+    def outcome(vtrace: bool, log_ratio: float) -> tuple[Tensor, ...]:
+        module = make_module(vtrace=vtrace, gae_lambda=0.9, entropy_coef=0.0, normalize_returns=normalize_returns)
+        r = make_rollout()
         if vtrace:
-            r.log_prob = module.policy(r.observation).distribution.log_prob(r.action).detach() - log_ratio
+            log_prob = module.policy(r.observation).distribution.log_prob(r.action).detach()
+            r.behaviour_log_prob = log_prob - log_ratio
         loss = module.training_step(r, 0)
         return loss, *torch.autograd.grad(loss, list(module.policy.parameters()))
 
@@ -166,27 +148,26 @@ def test_vtrace_corrects_for_the_weights_that_acted(normalize_returns: bool) -> 
 
 
 def test_scaled_returns_are_learned_in_units_of_their_deviation() -> None:
-    """Multiplying all rewards by 1000 leaves the scaled loss as it is, once the statistics have seen them."""
+    """Multiplying all rewards by 1000 leaves the scaled loss as it is, once the statistics have taken them in."""
     losses = []
     for factor in (1.0, 1000.0):
-        module = agent(normalize_returns=True)
+        module = make_module(normalize_returns=True)
         torch.nn.init.zeros_(module.policy.value.weight)  # else the first scale of 1 enters through the bootstrap
         torch.nn.init.zeros_(module.policy.value.bias)
-        r = rollout()
+        r = make_rollout()
         r.reward *= factor
         losses.append(module.training_step(r, 0).item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_learning_rate_falls_with_steps() -> None:
-    """Linearly to zero over total_steps, and never below."""
-    module = agent()
-    made = module.configure_optimizers()
-    optimizer, schedule = made["optimizer"], made["lr_scheduler"]
+    """It falls linearly to zero over total_steps, and never below."""
+    module = make_module()
+    optimizer, schedule = module.configure_optimizers().values()
     optimizer.step()
     start = optimizer.param_groups[0]["lr"]
     for steps, share in ((250, 0.75), (1000, 0.0), (1200, 0.0)):
-        module.step_counter.total = steps
+        module.ledger.learned.total = steps
         schedule["scheduler"].step()
         assert optimizer.param_groups[0]["lr"] == pytest.approx(share * start)
 
@@ -195,20 +176,20 @@ def test_learning_rate_falls_with_steps() -> None:
     ("final", "coefs"), [(0.1, (0.4, 0.325, 0.1, 0.1)), (0.8, (0.4, 0.5, 0.8, 0.8)), (None, [0.4] * 4)]
 )
 def test_entropy_coef_moves_with_steps(final: float | None, coefs: Sequence[float]) -> None:
-    """Linearly from the first to the last over total_steps, and no further; without a last it stays."""
-    module = agent(entropy_coef=0.4, final_entropy_coef=final)
+    """It moves linearly from the first to the last over total_steps, and no further. Without a last one it stays."""
+    module = make_module(entropy_coef=0.4, final_entropy_coef=final)
     for steps, coef in zip((0, 250, 1000, 1200), coefs, strict=True):
-        module.step_counter.total = steps
+        module.ledger.learned.total = steps
         assert module.entropy_coef == pytest.approx(coef)
 
 
-def test_the_loss_weighs_entropy_as_of_now() -> None:
-    """Half-way from 0.3 to 0.1 the loss is that of 0.2 throughout."""
-    moving, constant = agent(entropy_coef=0.3, final_entropy_coef=0.1), agent(entropy_coef=0.2)
-    before = moving.training_step(rollout(), 0)
-    moving.step_counter.total = 500
-    loss = moving.training_step(rollout(), 1)
-    torch.testing.assert_close(loss, constant.training_step(rollout(), 0))
+def test_the_loss_has_the_present_weight_of_the_entropy() -> None:
+    """Half-way from 0.3 to 0.1 the loss is that of a constant 0.2."""
+    moving, constant = make_module(entropy_coef=0.3, final_entropy_coef=0.1), make_module(entropy_coef=0.2)
+    before = moving.training_step(make_rollout(), 0)
+    moving.ledger.learned.total = 500
+    loss = moving.training_step(make_rollout(), 1)
+    torch.testing.assert_close(loss, constant.training_step(make_rollout(), 0))
     assert before < loss, "less weight on the entropy is a larger loss"
 
 
@@ -216,46 +197,40 @@ def test_without_weight_the_entropy_is_measured_and_not_learned_from() -> None:
     """The gradient is that of a vanishing weight."""
     gradients = []
     for coef in (0.0, 1e-12):
-        module = agent(entropy_coef=coef)
-        module.training_step(rollout(), 0).backward()
+        module = make_module(entropy_coef=coef)
+        module.training_step(make_rollout(), 0).backward()
         gradients.append([p.grad for p in module.policy.parameters()])
-        assert module.meter.report(1)["entropy"] > 0
+        assert module.metrics.report(1)["entropy"] > 0
     for without, vanishing in zip(*gradients, strict=True):
         torch.testing.assert_close(without, vanishing)
 
 
 def test_steps_count_once_nothing_stops_the_update() -> None:
-    """``T x B`` a rollout, several rollouts of one update together; none for a gradient that is not finite."""
-    module = agent(optimizer=functools.partial(torch.optim.SGD, lr=0.1))
+    """``T x B`` steps a rollout count with the update, those of several rollouts together; none without an update."""
+    module = make_module(optimizer=functools.partial(torch.optim.SGD, lr=0.1))
     module.trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
     optimizer = module.configure_optimizers()["optimizer"]
     for i in range(2):
-        module.training_step(rollout(i), i).backward()
+        module.training_step(make_rollout(i), i).backward()
         assert module.steps == 0
     module.configure_gradient_clipping(optimizer)
-    assert module.steps == 2 * T * B
-    module.training_step(rollout(), 2).backward()
+    assert module.steps == 0
+    optimizer.step()
+    assert (module.steps, module.ledger.updates.total) == (2 * T * B, 1)
+    module.training_step(make_rollout(), 2).backward()
     next(module.policy.parameters()).grad.fill_(float("nan"))  # type: ignore[union-attr]
-    with pytest.raises(NotFiniteError, match="the gradient of trunk"):
+    with pytest.raises(NotFiniteError, match="the gradient of encoder"):
         module.configure_gradient_clipping(optimizer)
-    assert module.steps == 2 * T * B
+    assert (module.steps, module.ledger.updates.total) == (2 * T * B, 1)
 
 
-def test_a_checkpoint_of_other_spaces_is_refused_by_name() -> None:
-    """The message has both environments."""
-    module = agent()
-    checkpoint: dict[str, Any] = {"state_dict": module.state_dict()}
-    module.on_save_checkpoint(checkpoint)
-    other = A3C(EnvSpec("Other-v0", Box(-1, 1, (OBS,)), Discrete(7)), 1000)
-    with pytest.raises(ConfigError, match=r"'Toy-v0'.*'Other-v0'"):
-        other.on_load_checkpoint(checkpoint)
-
-
-def test_an_optimizers_own_refusal_reaches_the_user() -> None:
-    """A learning rate that torch refuses is a bad choice of the user, not a crash of ours."""
-    module = agent(optimizer=functools.partial(torch.optim.Adam, lr=-1.0))
-    with pytest.raises(ConfigError, match="Invalid learning rate"):
-        module.configure_optimizers()
+def test_policy_lag_is_the_updates_since_the_weights_that_acted() -> None:
+    """With updates 5 and 6 of the training, rollouts of the versions 3 and 6 lag by 2 and by 0: the mean is 1."""
+    module = make_module()
+    for updates, version in ((5, 3), (6, 6)):
+        module.ledger.updates.total = updates
+        module.training_step(dataclasses.replace(make_rollout(), policy_version=version), 0)
+    assert module.metrics.report(1)["policy_lag"] == 1
 
 
 @pytest.mark.parametrize(
@@ -263,6 +238,13 @@ def test_an_optimizers_own_refusal_reaches_the_user() -> None:
     [{"gae_lambda": 2.0}, {"entropy_coef": -1.0}, {"final_entropy_coef": -0.1}, {"loss_reduction": "avg"}],
 )
 def test_bad_options_are_refused(option: dict[str, Any]) -> None:
-    """Before anything is made."""
+    """They are refused before anything is made."""
     with pytest.raises(ConfigError, match=rf"model\.{next(iter(option))} "):
-        agent(**option)
+        make_module(**option)
+
+
+def test_an_optimizers_own_refusal_reaches_the_user() -> None:
+    """A learning rate that torch refuses is the user's to change, and no crash of ours."""
+    module = make_module(optimizer=functools.partial(torch.optim.Adam, lr=-1.0))
+    with pytest.raises(ConfigError, match="Invalid learning rate"):
+        module.configure_optimizers()

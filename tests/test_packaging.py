@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import functools
 import importlib
 import subprocess
 import tomllib
@@ -15,55 +16,32 @@ import pytest
 import yaml
 
 import lit_a3c
+from lit_a3c.cli.configs import shipped_configs
 from tests.commands import ROOT
 
 PACKAGE = ROOT / "lit_a3c"
 
 FLOORS = {
-    "errors": 0,
-    "guard": 0,
-    "signals": 0,
-    "processes": 0,
-    "patience": 0,
-    # The design puts envs on floor 3; it needs nothing but errors, and a rollout carries its Episodes.
-    "envs": 1,
-    "counter": 1,
-    "returns": 1,
-    "losses": 1,
-    "rollout": 1,
-    "running": 1,
-    "bodies": 2,
-    "distributions": 2,
-    "heads": 2,
-    "memory": 2,
-    "policy": 3,
-    "optim": 3,
-    "actor": 4,
-    "weights": 4,
-    "workers": 4,
-    "collect": 4,
-    "fork_server": 4,
-    "stream": 4,
-    "evaluate": 4,
-    "meter": 4,
-    "checkpoints": 4,
-    "sealed": 3,
-    "module": 5,
-    "shared": 4,
-    "crew": 4,
-    "strategies": 4,
-    "data": 5,
-    "loggers": 5,
     "configs": 0,
-    "recipes": 6,
-    "messages": 6,
-    "trainer_options": 6,
-    "callbacks": 6,
-    "cli": 7,
-    "main": 8,
+    "utils": 0,
+    "losses": 1,
+    "returns": 1,
+    "rollout": 1,
+    "optim": 1,
+    "envs": 2,
+    "networks": 3,
+    "engines": 4,
+    "evaluation": 4,
+    "checkpoint": 4,
+    "metrics": 4,
+    "policy_module": 5,
+    "module": 5,
+    "datamodule": 6,
+    "callbacks": 7,
+    "cli": 8,
     "__main__": 9,
 }
-"""A file imports from its own floor or from below."""
+"""A room is a file or a subpackage of ``lit_a3c``. It imports from its own floor or from below."""
 
 
 @pytest.fixture(scope="module")
@@ -98,25 +76,27 @@ def test_every_file_that_is_no_python_is_package_data(project: Any) -> None:
                 assert any(file.match(pattern) for pattern in data.get(package, [])), file
 
 
-def test_recipes_and_reference_scores_are_found_as_resources() -> None:
-    recipes = [file for file in resources.files("lit_a3c.configs").iterdir() if file.name.endswith(".yaml")]
-    assert {"atari.yaml", "mujoco.yaml", "cartpole.yaml", "pendulum.yaml"} <= {file.name for file in recipes}
-    for recipe in recipes:
-        assert {"data", "model", "trainer"} <= set(yaml.safe_load(recipe.read_text()))
+def test_configs_and_reference_scores_are_found_as_resources() -> None:
+    configs = [file for file in resources.files("lit_a3c.configs").iterdir() if file.name.endswith(".yaml")]
+    assert {"defaults.yaml", "atari.yaml", "mujoco.yaml", "cartpole.yaml"} <= {file.name for file in configs}
+    assert set(shipped_configs()) == {file.name for file in configs} - {"defaults.yaml"}
+    for config in configs:
+        sections = set(yaml.safe_load(config.read_text()))
+        assert sections >= ({"trainer"} if config.name == "defaults.yaml" else {"data", "model"})
     with (resources.files("lit_a3c.envs") / "atari57.csv").open() as lines:
         assert len(list(csv.DictReader(lines))) == 57
     assert resources.files("lit_a3c").joinpath("py.typed").is_file()
 
 
 def test_the_public_face_is_the_lazy_table() -> None:
-    assert set(lit_a3c.__all__) == {*lit_a3c._HOMES, "__version__"}
+    assert set(lit_a3c.__all__) == {*lit_a3c._MODULE_OF, "__version__"}
     assert sorted(lit_a3c.__all__) == dir(lit_a3c)
     assert len(lit_a3c.__all__) == len(set(lit_a3c.__all__))
 
 
-@pytest.mark.parametrize("name", lit_a3c._HOMES)
+@pytest.mark.parametrize("name", lit_a3c._MODULE_OF)
 def test_every_public_name_resolves(name: str) -> None:
-    home = importlib.import_module(f"lit_a3c.{lit_a3c._HOMES[name]}")
+    home = importlib.import_module(f"lit_a3c.{lit_a3c._MODULE_OF[name]}")
     assert getattr(lit_a3c, name) is getattr(home, name)
 
 
@@ -126,7 +106,7 @@ def test_type_checkers_see_the_same_names() -> None:
     for node in ast.walk(ast.parse((PACKAGE / "__init__.py").read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lit_a3c."):
             seen |= {alias.name: (node.module or "").removeprefix("lit_a3c.") for alias in node.names}
-    assert seen == lit_a3c._HOMES
+    assert seen == lit_a3c._MODULE_OF
 
 
 def test_a_wrong_name_is_an_attribute_error() -> None:
@@ -134,61 +114,78 @@ def test_a_wrong_name_is_an_attribute_error() -> None:
         lit_a3c.A4C  # noqa: B018
 
 
-def units() -> dict[str, list[Path]]:
-    """Every file or subpackage of ``lit_a3c`` and its sources."""
-    files: dict[str, list[Path]] = {}
-    for entry in sorted(PACKAGE.iterdir()):
-        if entry.is_dir() and (entry / "__init__.py").exists():
-            files[entry.name] = sorted(entry.rglob("*.py"))
-        elif entry.suffix == ".py" and entry.name != "__init__.py":
-            files[entry.stem] = [entry]
-    return files
+@functools.cache
+def sources() -> dict[str, Path]:
+    """Every module of ``lit_a3c`` by its name inside the package, ``engines.serial`` for example."""
+    linked = [file for entry in PACKAGE.iterdir() if entry.is_symlink() for file in entry.rglob("*.py")]
+    files = {*PACKAGE.rglob("*.py"), *linked} - {PACKAGE / "__init__.py"}
+    return {".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): file for file in files}
 
 
 def imports(file: Path) -> set[str]:
-    """The units that a source imports, at its top or inside a function."""
-    found = set()
+    """The modules that a source imports, at its top or inside a function."""
+    modules, found = sources(), set()
     for node in ast.walk(ast.parse(file.read_text())):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: a relative import"
-            module = node.module or ""
-            # `from lit_a3c import A3C` means the file that A3C lives in.
-            names = [module] if module != "lit_a3c" else [f"lit_a3c.{home_of(alias.name)}" for alias in node.names]
-        found |= {name.split(".")[1] for name in names if name.startswith("lit_a3c.")}
-    return found - {"__version__"}
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            package, _, inside = name.partition(".")
+            if package == "lit_a3c" and inside != "__version__":
+                # `from lit_a3c import A3C` means the file that A3C lives in.
+                inside = lit_a3c._MODULE_OF.get(inside, inside)
+                found.add(inside if inside in modules else inside.rpartition(".")[0])
+    return found - {""}
 
 
-def home_of(name: str) -> str:
-    return lit_a3c._HOMES.get(name, name)
+GRAPH = {name: imports(file) - {name} for name, file in sources().items()}
+"""What each module imports."""
 
 
-def test_every_file_has_a_floor() -> None:
-    assert set(units()) == set(FLOORS)
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room(module) for module in GRAPH} == set(FLOORS)
+    assert max(FLOORS.values()) < 10
+
+
+def test_every_import_is_of_a_module_that_exists() -> None:
+    """The reader of the imports above has missed none."""
+    assert set().union(*GRAPH.values()) <= set(GRAPH)
+    assert "engines.hogwild.strategy" in GRAPH["datamodule"]
+    assert "module" in GRAPH["callbacks.score_table"]
 
 
 @pytest.mark.parametrize("unit", FLOORS)
 def test_imports_point_down(unit: str) -> None:
-    for file in units()[unit]:
-        for imported in imports(file) - {unit}:
-            assert FLOORS[imported] <= FLOORS[unit], f"{file} imports {imported}"
+    for module in (module for module in GRAPH if room(module) == unit):
+        for imported in GRAPH[module]:
+            assert FLOORS[room(imported)] <= FLOORS[unit], f"{module} imports {imported}"
 
 
-def test_module_and_data_do_not_know_each_other() -> None:
-    assert "data" not in imports(PACKAGE / "module.py")
-    assert "module" not in imports(PACKAGE / "data.py")
+def test_module_and_data_module_do_not_know_each_other() -> None:
+    assert "datamodule" not in GRAPH["module"] | GRAPH["policy_module"]
+    assert not {"module", "policy_module"} & GRAPH["datamodule"]
 
 
 def test_callbacks_are_imported_by_the_command_line_alone() -> None:
-    users = {unit for unit, files in units().items() if any("callbacks" in imports(file) for file in files)}
+    users = {room(module) for module, needs in GRAPH.items() if "callbacks" in map(room, needs)}
     assert users <= {"callbacks", "cli"}
 
 
-def test_nothing_imports_itself_through_others() -> None:
-    """The graph of units has an order."""
-    graph = {unit: set().union(*map(imports, files)) - {unit} for unit, files in units().items()}
+@pytest.mark.parametrize("grouped", [False, True], ids=["modules", "rooms"])
+def test_nothing_imports_itself_through_others(grouped: bool) -> None:
+    """The graph of modules has an order, and so has the graph of rooms."""
+    graph = dict(GRAPH)
+    if grouped:
+        graph = {unit: set() for unit in FLOORS}
+        for module, needs in GRAPH.items():
+            graph[room(module)] |= set(map(room, needs)) - {room(module)}
     while graph:
         free = [unit for unit, needs in graph.items() if not needs & graph.keys()]
         assert free, f"a circle among {sorted(graph)}"

@@ -1,52 +1,48 @@
+"""Lambda-returns against their definition, against hand-made numbers, and against TorchRL's functions."""
+
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torchrl.objectives.value.functional import (
+    generalized_advantage_estimate,
+    td_lambda_return_estimate,
+    vec_generalized_advantage_estimate,
+)
 
-from lit_a3c.returns import ReturnScale, explained_variance, lambda_returns, vtrace
+from lit_a3c.returns import explained_variance, lambda_returns
+from tests.return_cases import GAMMA, batch_first, column, random_case, time_first
 
-
-def column(values: list[float]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)[:, None]
+lambdas = pytest.mark.parametrize("lambda_", [0.0, 0.3, 0.95, 1.0])
 
 
 def returns_of(
     rewards: list[float], ends_at: int | None, terminated: bool, gamma: float, value: float, lambda_: float = 1.0
 ) -> list[float]:
     """Returns of one environment whose episode ends after the step ``ends_at``, with the same value everywhere."""
-    end = torch.tensor([t == ends_at for t in range(len(rewards))])[:, None]
-    discount = torch.where(end & terminated, 0.0, gamma).double()
+    done = torch.tensor([t == ends_at for t in range(len(rewards))])[:, None]
+    discount = torch.where(done & terminated, 0.0, gamma).double()
     v_tp1 = torch.full_like(discount, value)
-    return lambda_returns(column(rewards), discount, v_tp1, end, lambda_).flatten().tolist()
+    return lambda_returns(column(rewards), discount, v_tp1, done, lambda_).flatten().tolist()
 
 
-def random_case(time: int = 12, batch: int = 5) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """``r, discount, v_t, v_tp1, end`` with terminations, truncations, and the true values at both."""
-    r, v_t, final = (torch.randn(time, batch, dtype=torch.float64) for _ in range(3))
-    terminated = torch.rand(time, batch) < 0.15
-    truncated = (torch.rand(time, batch) < 0.15) & ~terminated
-    end = terminated | truncated
-    assert terminated.any()
-    assert truncated.any()
-    v_tp1 = torch.cat([v_t[1:], final[-1:]])
-    v_tp1 = torch.where(end, final, v_tp1)
-    return r, 0.93 * (~terminated).double(), v_t, v_tp1, end
-
-
-def literal_recursion(r: Tensor, discount: Tensor, v: Tensor, end: Tensor, lambda_: float) -> Tensor:
+def literal_recursion(r: Tensor, discount: Tensor, v: Tensor, done: Tensor, lambda_: float) -> Tensor:
     """The docstring's definition, entry by entry and without a shared accumulator."""
     time, batch = r.shape
 
     def g(t: int, b: int) -> float:
-        last = t == time - 1 or bool(end[t, b])
+        last = t == time - 1 or bool(done[t, b])
         following = float(v[t, b]) if last else g(t + 1, b)
         return float(r[t, b]) + float(discount[t, b]) * ((1 - lambda_) * float(v[t, b]) + lambda_ * following)
 
     return torch.tensor([[g(t, b) for b in range(batch)] for t in range(time)], dtype=torch.float64)
 
 
-def literal_gae(r: Tensor, discount: Tensor, v_t: Tensor, v_tp1: Tensor, end: Tensor, lambda_: float) -> Tensor:
+def literal_gae(r: Tensor, discount: Tensor, v_t: Tensor, v_tp1: Tensor, done: Tensor, lambda_: float) -> Tensor:
     """Eq. 16 of Schulman et al. (2016): sums of discounted TD errors up to the end of episode or rollout."""
     time, batch = r.shape
     advantage = torch.zeros_like(r)
@@ -56,14 +52,14 @@ def literal_gae(r: Tensor, discount: Tensor, v_t: Tensor, v_tp1: Tensor, end: Te
             for k in range(t, time):
                 delta = r[k, b] + discount[k, b] * v_tp1[k, b] - v_t[k, b]
                 advantage[t, b] += weight * delta
-                if end[k, b]:
+                if done[k, b]:
                     break
                 weight *= float(discount[k, b]) * lambda_
     return advantage
 
 
-def literal_n_step(r: Tensor, discount: Tensor, v: Tensor, end: Tensor) -> Tensor:
-    """``r_1 + g r_2 + ... + g^n v``, forwards."""
+def literal_n_step(r: Tensor, discount: Tensor, v: Tensor, done: Tensor) -> Tensor:
+    """``r_1 + g r_2 + ... + g^n v``, summed forwards."""
     time, batch = r.shape
     returns = torch.zeros_like(r)
     for b in range(batch):
@@ -72,39 +68,75 @@ def literal_n_step(r: Tensor, discount: Tensor, v: Tensor, end: Tensor) -> Tenso
             for k in range(t, time):
                 returns[t, b] += weight * r[k, b]
                 weight *= float(discount[k, b])
-                if end[k, b] or k == time - 1:
+                if done[k, b] or k == time - 1:
                     returns[t, b] += weight * v[k, b]
                     break
     return returns
 
 
-@pytest.mark.parametrize("lambda_", [0.0, 0.3, 0.95, 1.0])
+@lambdas
 def test_lambda_returns_equal_the_literal_recursion(lambda_: float) -> None:
-    """The backward loop computes the definition, with ends of both kinds anywhere."""
-    r, discount, _, v_tp1, end = random_case()
-    expected = literal_recursion(r, discount, v_tp1, end, lambda_)
-    torch.testing.assert_close(lambda_returns(r, discount, v_tp1, end, lambda_), expected)
+    """The backward loop computes the definition, with terminations and truncations anywhere."""
+    case = random_case()
+    expected = literal_recursion(case.r, case.discount, case.v_tp1, case.done, lambda_)
+    torch.testing.assert_close(lambda_returns(case.r, case.discount, case.v_tp1, case.done, lambda_), expected)
 
 
-@pytest.mark.parametrize("lambda_", [0.0, 0.3, 0.95, 1.0])
+@lambdas
+def test_lambda_returns_equal_torchrls(lambda_: float) -> None:
+    """``td_lambda_return_estimate`` has the same definition, with terminations and truncations anywhere.
+
+    TorchRL takes one gamma and the flag ``terminated``, where ``lambda_returns`` takes a discount that is 0 there. Both
+    give ``done`` to say where an episode ends, and both bootstrap in the last row.
+    """
+    case = random_case()
+    expected = td_lambda_return_estimate(GAMMA, lambda_, *batch_first(case.v_tp1, case.r, case.done, case.terminated))
+    returns = lambda_returns(case.r, case.discount, case.v_tp1, case.done, lambda_)
+    torch.testing.assert_close(returns, time_first(expected))
+
+
+@lambdas
 def test_returns_less_values_are_the_generalised_advantage(lambda_: float) -> None:
     """``G_t - v_t`` is the sum of discounted TD errors."""
-    r, discount, v_t, v_tp1, end = random_case()
-    expected = literal_gae(r, discount, v_t, v_tp1, end, lambda_)
-    torch.testing.assert_close(lambda_returns(r, discount, v_tp1, end, lambda_) - v_t, expected)
+    case = random_case()
+    expected = literal_gae(case.r, case.discount, case.v_t, case.v_tp1, case.done, lambda_)
+    returns = lambda_returns(case.r, case.discount, case.v_tp1, case.done, lambda_)
+    torch.testing.assert_close(returns - case.v_t, expected)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "lambda_"),
+    [
+        *((generalized_advantage_estimate, lambda_) for lambda_ in (0.0, 0.3, 0.95, 1.0)),
+        *((vec_generalized_advantage_estimate, lambda_) for lambda_ in (0.3, 0.95, 1.0)),
+    ],
+)
+def test_returns_less_values_are_torchrls_advantage(
+    estimate: Callable[..., tuple[Tensor, Tensor]], lambda_: float
+) -> None:
+    """Both of TorchRL's estimates give ``G_t - v_t`` as the advantage and ``G_t`` as the target of the value.
+
+    TorchRL makes its discounts in single precision, and its vectorised estimate raises an ``IndexError`` for lambda 0.
+    """
+    case = random_case()
+    advantage, target = estimate(GAMMA, lambda_, *batch_first(case.v_t, case.v_tp1, case.r, case.done, case.terminated))
+    returns = lambda_returns(case.r, case.discount, case.v_tp1, case.done, lambda_)
+    torch.testing.assert_close(returns - case.v_t, time_first(advantage), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(returns, time_first(target), rtol=1e-6, atol=1e-6)
 
 
 def test_lambda_one_is_the_n_step_return_and_the_default() -> None:
-    """The paper's returns are a special case, and what one gets without saying more."""
-    r, discount, _, v_tp1, end = random_case()
-    expected = literal_n_step(r, discount, v_tp1, end)
-    torch.testing.assert_close(lambda_returns(r, discount, v_tp1, end), expected)
+    """The paper's returns are a special case, and the default."""
+    case = random_case()
+    expected = literal_n_step(case.r, case.discount, case.v_tp1, case.done)
+    torch.testing.assert_close(lambda_returns(case.r, case.discount, case.v_tp1, case.done), expected)
 
 
 def test_lambda_zero_is_one_step_td() -> None:
     """With lambda 0 nothing but the next value counts."""
-    r, discount, _, v_tp1, end = random_case()
-    torch.testing.assert_close(lambda_returns(r, discount, v_tp1, end, 0.0), r + discount * v_tp1)
+    case = random_case()
+    returns = lambda_returns(case.r, case.discount, case.v_tp1, case.done, 0.0)
+    torch.testing.assert_close(returns, case.r + case.discount * case.v_tp1)
 
 
 def test_numbers_by_hand() -> None:
@@ -125,107 +157,44 @@ def test_truncation_bootstraps_and_termination_does_not(lambda_: float) -> None:
     assert terminated == pytest.approx([first, 1.0, 10.0])
 
 
-def test_nothing_leaks_across_an_end() -> None:
-    """Rewards and values after an episode's end do not change returns before it, not even infinite ones."""
+def test_nothing_leaks_across_the_end_of_an_episode() -> None:
+    """Rewards and values after an episode's end do not change returns before it, however large they are."""
     r, discount, v = column([1, 1, 1e30]), column([0.9, 0.9, 0.9]), column([0, 5, 1e30])
-    end = torch.tensor([False, True, False])[:, None]
-    assert lambda_returns(r, discount, v, end)[:2].flatten().tolist() == pytest.approx([1 + 0.9 * 5.5, 5.5])
+    done = torch.tensor([False, True, False])[:, None]
+    assert lambda_returns(r, discount, v, done)[:2].flatten().tolist() == pytest.approx([1 + 0.9 * 5.5, 5.5])
 
 
 def test_environments_do_not_mix() -> None:
     """Every column is computed as if it were alone."""
-    r, discount, _, v_tp1, end = random_case()
-    together = lambda_returns(r, discount, v_tp1, end, 0.9)
-    for b in range(r.shape[1]):
-        alone = lambda_returns(*(x[:, b : b + 1] for x in (r, discount, v_tp1, end)), 0.9)
+    case = random_case()
+    arguments = (case.r, case.discount, case.v_tp1, case.done)
+    together = lambda_returns(*arguments, 0.9)
+    for b in range(case.r.shape[1]):
+        alone = lambda_returns(*(x[:, b : b + 1] for x in arguments), 0.9)
         torch.testing.assert_close(together[:, b : b + 1], alone)
 
 
 def test_returns_carry_no_gradient_and_change_no_argument() -> None:
-    """A target, not a prediction."""
-    r, discount, _, v_tp1, end = random_case()
-    before = [x.clone() for x in (r, discount, v_tp1, end)]
-    v = v_tp1.clone().requires_grad_()
-    assert not lambda_returns(r, discount, v, end, 0.9).requires_grad
-    assert all(torch.equal(x, y) for x, y in zip(before, (r, discount, v_tp1, end), strict=True))
+    """Returns are targets, not predictions."""
+    case = random_case()
+    arguments = (case.r, case.discount, case.v_tp1, case.done)
+    before = [x.clone() for x in arguments]
+    v = case.v_tp1.clone().requires_grad_()
+    assert not lambda_returns(case.r, case.discount, v, case.done, 0.9).requires_grad
+    assert all(torch.equal(x, y) for x, y in zip(before, arguments, strict=True))
 
 
 @pytest.mark.parametrize("wrong", range(4))
 def test_differing_shapes_are_refused(wrong: int) -> None:
-    """Also those that would broadcast."""
-    arguments: list[Tensor] = [torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(3, 2).bool()]
+    """Shapes that would broadcast are refused as well."""
+    arguments: list[Any] = [torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(3, 2).bool()]
     arguments[wrong] = arguments[wrong][:, :1]
     with pytest.raises(ValueError, match="must share one shape"):
         lambda_returns(*arguments)
 
 
-def literal_vtrace(
-    ratio: Tensor, r: Tensor, discount: Tensor, v_t: Tensor, v_tp1: Tensor, end: Tensor, lambda_: float
-) -> Tensor:
-    """Eq. 1 of Espeholt et al. (2018): for each s the whole sum over t, each with its own product of c."""
-    time, batch = r.shape
-    target = v_t.clone()
-    for b in range(batch):
-        for s in range(time):
-            for t in range(s, time):
-                weight = 1.0
-                for i in range(s, t):
-                    weight *= float(discount[i, b]) * lambda_ * min(1.0, float(ratio[i, b])) * (not end[i, b])
-                delta = r[t, b] + discount[t, b] * v_tp1[t, b] - v_t[t, b]
-                target[s, b] += weight * min(1.0, float(ratio[t, b])) * delta
-    return target
-
-
-@pytest.mark.parametrize("lambda_", [0.0, 0.9, 1.0])
-def test_vtrace_equals_the_papers_sum(lambda_: float) -> None:
-    """Targets term by term; advantages from the targets of the step after, as section 4.2 has them for lambda 1."""
-    r, discount, v_t, v_tp1, end = random_case()
-    ratio = torch.exp(torch.randn_like(r))
-    assert (ratio > 1).any()
-    target, advantage = vtrace(ratio, r, discount, v_t, v_tp1, end, lambda_)
-    torch.testing.assert_close(target, literal_vtrace(ratio, r, discount, v_t, v_tp1, end, lambda_))
-    vs_tp1 = torch.where(end, v_tp1, torch.cat([target[1:], v_tp1[-1:]]))
-    mixed = (1 - lambda_) * v_tp1 + lambda_ * vs_tp1
-    torch.testing.assert_close(advantage, ratio.clamp(max=1) * (r + discount * mixed - v_t))
-
-
-@pytest.mark.parametrize("lambda_", [0.0, 0.95, 1.0])
-def test_vtrace_without_lag_is_the_plain_estimate(lambda_: float) -> None:
-    """Ratios of one: lambda-returns (n-step returns for lambda 1), and what they exceed the values by."""
-    r, discount, v_t, v_tp1, end = random_case()
-    target, advantage = vtrace(torch.ones_like(r), r, discount, v_t, v_tp1, end, lambda_)
-    expected = lambda_returns(r, discount, v_tp1, end, lambda_)
-    torch.testing.assert_close(target, expected)
-    torch.testing.assert_close(advantage, expected - v_t)
-
-
-def test_vtrace_by_hand() -> None:
-    """Two steps, gamma 0.5: ratios 2 (clipped) and 0.5; values 1, 2 and 4."""
-    ratio, r, v_t, v_tp1 = column([2, 0.5]), column([1, 3]), column([1, 2]), column([2, 4])
-    no_end = torch.zeros(2, 1, dtype=torch.bool)
-    target, advantage = vtrace(ratio, r, torch.full_like(r, 0.5), v_t, v_tp1, no_end)
-    # delta: 1 * (1 + 1 - 1) = 1 and 0.5 * (3 + 2 - 2) = 1.5
-    assert target.flatten().tolist() == [1 + 1 + 0.5 * 1 * 1.5, 2 + 1.5]
-    assert advantage.flatten().tolist() == [1 + 0.5 * 3.5 - 1, 1.5]
-
-
-def test_actions_the_policy_never_takes_teach_nothing() -> None:
-    """Ratio 0: the target is the value itself, and there is no advantage."""
-    r, discount, v_t, v_tp1, end = random_case()
-    target, advantage = vtrace(torch.zeros_like(r), r, discount, v_t, v_tp1, end)
-    torch.testing.assert_close(target, v_t)
-    assert not advantage.any()
-
-
-def test_vtrace_refuses_differing_shapes() -> None:
-    """By name."""
-    r, discount, v_t, v_tp1, end = random_case()
-    with pytest.raises(ValueError, match="ratio_t, v_t and r_tp1 must share one shape"):
-        vtrace(torch.ones(3), r, discount, v_t, v_tp1, end)
-
-
 def test_explained_variance() -> None:
-    """1 for a perfect prediction, 0 for a constant, negative for a harmful one, whatever the shift."""
+    """It is 1 for a perfect prediction, 0 for a constant, negative for a harmful one, and a shift changes nothing."""
     target = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     assert explained_variance(target, target) == 1
     assert explained_variance(target + 5, target) == pytest.approx(1)
@@ -236,28 +205,6 @@ def test_explained_variance() -> None:
 
 
 def test_a_constant_target_leaves_nothing_to_explain() -> None:
-    """No division by zero."""
+    """There is no division by zero."""
     assert explained_variance(torch.randn(3, 2), torch.ones(3, 2)) == 0
     assert explained_variance(torch.ones(1, 1), torch.ones(1, 1)) == 0
-
-
-def test_return_scale_divides_by_the_sd_of_all_returns() -> None:
-    """No shift, statistics over all batches, and restore is the inverse."""
-    scale, batches = ReturnScale(), [torch.randn(4, 3) * 20 + 100 for _ in range(5)]
-    for batch in batches:
-        scale.update(batch)
-    sd = torch.stack(batches).double().std(correction=0)
-    assert float(scale.scale) == pytest.approx(float(sd), rel=1e-4)
-    torch.testing.assert_close(scale(batches[0]), (batches[0] / sd).float(), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(scale.restore(scale(batches[0])), batches[0])
-
-
-def test_return_scale_starts_at_one_and_is_saved() -> None:
-    """Before the first update nothing is scaled; state_dict carries the scale."""
-    scale = ReturnScale()
-    assert float(scale.scale) == pytest.approx(1)
-    scale.update(torch.tensor([[0.0, 10.0]]))
-    assert float(scale.scale) == pytest.approx(5)
-    other = ReturnScale()
-    other.load_state_dict(scale.state_dict())
-    assert other.scale == scale.scale

@@ -12,14 +12,14 @@ from ale_py import roms
 from ale_py.vector_env import AtariVectorEnv
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
+from lit_a3c.envs.action_log import ActionLog
 from lit_a3c.envs.episodes import EpisodeRecorder
 from lit_a3c.envs.options import AtariOptions
-from lit_a3c.envs.tape import Tape
-from lit_a3c.errors import ConfigError, did_you_mean
+from lit_a3c.utils.errors import ConfigError, did_you_mean
 
 PREFIX, SUFFIX = "ALE/", "-v5"
 TWO_PLAYERS = {"combat", "joust", "maze_craze", "warlords"}
-"""Games that need two players; asked for them, ale-py ends the process."""
+"""Games that need two players. ale-py ends the process when it is asked for one of them."""
 
 
 @cache
@@ -69,17 +69,17 @@ def make_atari(
     """
     env: VectorEnv = _ale(rom(env_id), num_envs, options)
     if render:
-        env = _ColourTwin(env, _ale(rom(env_id), num_envs, options, img_height=210, img_width=160, grayscale=False))
-    env = EpisodeRecorder(Tape(env, record=record) if training else env)
+        env = _ColourCopy(env, _ale(rom(env_id), num_envs, options, img_height=210, img_width=160, grayscale=False))
+    env = EpisodeRecorder(ActionLog(env, record=record) if training else env)
     life, clip = training and options.episodic_life, training and options.clip_rewards
     return _AtariConventions(env, episodic_life=life, clip_rewards=clip, fps=60 // options.frame_skip)
 
 
-def _ale(game: str, num_envs: int, options: AtariOptions, **picture: Any) -> AtariVectorEnv:
+def _ale(game: str, num_envs: int, options: AtariOptions, **image: Any) -> AtariVectorEnv:
     return AtariVectorEnv(
         game,
         num_envs,
-        # The parallelism is over workers; a second thread in each would only compete with them.
+        # The workers are the parallelism. A second thread in each would only compete with them.
         num_threads=1,
         autoreset_mode=AutoresetMode.SAME_STEP,
         frameskip=options.frame_skip,
@@ -92,7 +92,7 @@ def _ale(game: str, num_envs: int, options: AtariOptions, **picture: Any) -> Ata
         # Both would hide the raw score: _AtariConventions applies them above the recorder instead.
         reward_clipping=False,
         episodic_life=False,
-        **picture,
+        **image,
     )
 
 
@@ -124,45 +124,45 @@ class _AtariConventions(VectorWrapper):
     def step(self, actions: Any) -> Any:
         observation, reward, terminated, truncated, info = self.env.step(actions)
         self._current = observation
-        over = terminated | truncated
+        done = terminated | truncated
         if self._episodic_life:
-            terminated = terminated | (~over & (info["lives"] < self._lives))
+            terminated = terminated | (~done & (info["lives"] < self._lives))
         self._lives = info["lives"]
-        if over.any():
+        if done.any():
             observation = observation.copy()
-            observation[over] = info["final_obs"][over]
+            observation[done] = info["final_obs"][done]
         if self._clip_rewards:
             reward = np.clip(reward, -1, 1)
         return observation, reward, terminated, truncated, {}
 
 
-class _ColourTwin(VectorWrapper):
-    """Pictures of a vector environment that cannot render: the same games in colour, played in step with it.
+class _ColourCopy(VectorWrapper):
+    """Images of a vector environment that cannot render: the same games in colour, played in step with it.
 
     Emulator, no-ops and sticky actions are determined by the first seed and the actions, so both play the same.
     """
 
-    def __init__(self, env: VectorEnv, twin: AtariVectorEnv) -> None:
+    def __init__(self, env: VectorEnv, copy: AtariVectorEnv) -> None:
         super().__init__(env)
-        self._twin = twin
-        self._picture: np.ndarray = np.empty(0)
+        self._copy = copy
+        self._image: np.ndarray = np.empty(0)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
-        self._picture, _ = self._twin.reset(seed=seed)
+        self._image, _ = self._copy.reset(seed=seed)
         return self.env.reset(seed=seed, options=options)
 
     def step(self, actions: Any) -> Any:
-        self._picture, _, terminated, truncated, info = self._twin.step(actions)
-        over = terminated | truncated
-        if over.any():
-            self._picture = self._picture.copy()
-            self._picture[over] = info["final_obs"][over]
+        self._image, _, terminated, truncated, info = self._copy.step(actions)
+        done = terminated | truncated
+        if done.any():
+            self._image = self._image.copy()
+            self._image[done] = info["final_obs"][done]
         return self.env.step(actions)
 
     def render(self) -> tuple[np.ndarray, ...]:
         """The newest frame of each game, ``[210, 160, 3]`` uint8."""
-        return tuple(self._picture[:, -1])
+        return tuple(self._image[:, -1])
 
     def close(self, **kwargs: Any) -> None:
-        self._twin.close()
+        self._copy.close()
         super().close(**kwargs)

@@ -3,68 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from gymnasium.vector import VectorEnv as GymVectorEnv
-from gymnasium.vector import VectorWrapper
-from torch import Tensor
+from gymnasium.vector import VectorEnv, VectorWrapper
 
+from lit_a3c.envs.action_log import ActionLog
 from lit_a3c.envs.atari import is_atari, make_atari, rom
-from lit_a3c.envs.episodes import Episode, EpisodeRecorder
+from lit_a3c.envs.batched import BatchedEnv
+from lit_a3c.envs.episodes import EpisodeRecorder
+from lit_a3c.envs.flattening import unsupported
 from lit_a3c.envs.gym import check_registered, gym_spaces, make_gym
 from lit_a3c.envs.options import AtariOptions
-from lit_a3c.envs.spaces import unsupported
-from lit_a3c.envs.spec import EnvSpec
-from lit_a3c.envs.tape import Tape
-from lit_a3c.errors import ConfigError
+from lit_a3c.envs.spaces import EnvSpaces
+from lit_a3c.utils.errors import ConfigError
 
 Wrapper = TypeVar("Wrapper", bound=VectorWrapper)
-
-
-class VectorEnv(NamedTuple):
-    """A batch of environments as TorchRL steps them, and what TorchRL has no place for."""
-
-    torchrl: Any
-    """The ``torchrl.envs.EnvBase`` of batch size ``[E]``."""
-    gym: GymVectorEnv
-    """The same environments as Gymnasium's vector; ``render()`` gives their pictures."""
-    recorder: EpisodeRecorder
-    """Where finished episodes are counted."""
-    tape: Tape | None
-    """What leads to the present state; in training only."""
-
-    @property
-    def begun(self) -> Tensor:
-        """Which environments are at the first observation of an episode, ``[E]`` bool."""
-        begun: Tensor = self.torchrl.begun
-        return begun
-
-    def drain(self) -> list[Episode]:
-        """The episodes finished since the last call."""
-        return self.recorder.drain()
-
-    def state(self) -> dict[str, Any]:
-        """The exact state, as tensors and plain types. Only where it is recorded."""
-        assert self.tape is not None
-        return {**self.tape.state(), **self.recorder.state(), "begun": self.begun}
-
-    def resume(self, state: dict[str, Any], reset: Callable[[], Any]) -> None:
-        """Go on from a state.
-
-        Args:
-            state: From :meth:`state`.
-            reset: Resets all environments, by whoever keeps the observations that come of it.
-        """
-        assert self.tape is not None
-        self.tape.rewind(state)
-        reset()
-        self.recorder.resume(state)
-        self.torchrl.begun = state["begun"]
-
-    def close(self) -> None:
-        self.torchrl.close()
 
 
 @dataclass(frozen=True)
@@ -97,10 +51,10 @@ class EnvConfig:
             if self.atari is not None:
                 raise ConfigError(
                     f"data.atari is for Atari games (ALE/...), and data.env_id is {self.env_id!r}. "
-                    "Start from another recipe, or pass --data.atari null."
+                    "Start from another config, or pass --data.atari null."
                 )
 
-    def spec(self) -> EnvSpec:
+    def spaces(self) -> EnvSpaces:
         """Spaces and units, read off one copy of the environment.
 
         Raises:
@@ -115,18 +69,18 @@ class EnvConfig:
         if problem := unsupported(observation, action):
             raise ConfigError(f"{self.env_id!r} has {problem}.")
         frame_skip = self._atari.frame_skip if is_atari(self.env_id) else 1
-        return EnvSpec(self.env_id, observation, action, frame_skip)
+        return EnvSpaces(self.env_id, observation, action, frame_skip)
 
     def make(
         self, num_envs: int, *, seed: int, training: bool, render: bool = False, record: bool = False
-    ) -> VectorEnv:
+    ) -> BatchedEnv:
         """``num_envs`` copies as one batched TorchRL environment, seeded.
 
         Args:
             num_envs: Number of copies ``E``.
             seed: Seed of the first; the others count on from it.
             training: Apply what is for training only (clipped rewards, lives as episodes).
-            render: Whether pictures will be asked for.
+            render: Whether images will be asked for.
             record: Whether the exact state will be asked for; for training only.
         """
         from lit_a3c.envs.wrapper import VectorEnvWrapper  # 1.5 s: only a process that steps environments pays
@@ -138,19 +92,19 @@ class EnvConfig:
         wrapped.set_seed(seed)
         recorder = _find(env, EpisodeRecorder)
         assert recorder is not None, "every environment made here has one"
-        return VectorEnv(wrapped, env, recorder, _find(env, Tape))
+        return BatchedEnv(wrapped, env, recorder, _find(env, ActionLog))
 
     @property
     def _atari(self) -> AtariOptions:
         return self.atari or AtariOptions()
 
-    def _gym(self, num_envs: int, *, training: bool, render: bool, record: bool) -> GymVectorEnv:
+    def _gym(self, num_envs: int, *, training: bool, render: bool, record: bool) -> VectorEnv:
         if is_atari(self.env_id):
             return make_atari(self.env_id, num_envs, self._atari, training=training, render=render, record=record)
         return make_gym(self.env_id, num_envs, self.kwargs, training=training, render=render, record=record)
 
 
-def _find(env: GymVectorEnv, kind: type[Wrapper]) -> Wrapper | None:
+def _find(env: VectorEnv, kind: type[Wrapper]) -> Wrapper | None:
     """The wrapper of this kind, if there is one."""
     while isinstance(env, VectorWrapper):
         if isinstance(env, kind):

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv, VectorWrapper
 
-
-class Episode(NamedTuple):
-    """One finished episode."""
-
-    env: int
-    """Index of the environment in its vector."""
-    ret: float
-    """Sum of the raw rewards, undiscounted."""
-    length: int
-    """Steps (decisions, not frames)."""
+from lit_a3c.rollout import Episode
 
 
 class EpisodeRecorder(VectorWrapper):
@@ -46,28 +37,24 @@ class EpisodeRecorder(VectorWrapper):
         _, reward, terminated, truncated, _ = result
         self._returns += reward
         self._lengths += 1
-        over = terminated | truncated
-        if over.any():
-            for i in np.flatnonzero(over):
+        done = terminated | truncated
+        if done.any():
+            for i in np.flatnonzero(done):
                 self._finished.append(Episode(int(i), float(self._returns[i]), int(self._lengths[i])))
-            self._returns[over] = 0
-            self._lengths[over] = 0
+            self._returns[done] = 0
+            self._lengths[done] = 0
         return result
 
-    def unfinished(self, env: int) -> Episode:
-        """What an environment has of its present episode."""
-        return Episode(env, float(self._returns[env]), int(self._lengths[env]))
-
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Returns and lengths of the unfinished episodes, as tensors."""
         return {"returns": torch.from_numpy(self._returns.copy()), "lengths": torch.from_numpy(self._lengths.copy())}
 
-    def resume(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting from a state."""
-        self._returns[:], self._lengths[:] = state["returns"].numpy(), state["lengths"].numpy()
+        self._returns[:], self._lengths[:] = state_dict["returns"].numpy(), state_dict["lengths"].numpy()
         self._finished = []
 
-    def drain(self) -> list[Episode]:
+    def pop_finished(self) -> list[Episode]:
         """The episodes finished since the last call, in the order of their ends."""
         finished, self._finished = self._finished, []
         return finished

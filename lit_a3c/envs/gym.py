@@ -1,4 +1,4 @@
-"""Gymnasium's own registry: MuJoCo, classic control, and environments of the user's."""
+"""Gymnasium's own registry: MuJoCo, classic control, and the user's own environments."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from gymnasium.spaces import Box, Discrete, Space
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers.vector import TransformAction
 
+from lit_a3c.envs.action_log import ActionLog
 from lit_a3c.envs.episodes import EpisodeRecorder
-from lit_a3c.envs.spaces import flat
-from lit_a3c.envs.tape import Tape
-from lit_a3c.errors import ConfigError, did_you_mean
+from lit_a3c.envs.flattening import flat
+from lit_a3c.utils.compat import VectorEnvWithoutInfos
+from lit_a3c.utils.errors import ConfigError, did_you_mean
 
 
 def check_registered(env_id: str) -> None:
@@ -62,7 +63,7 @@ def make_gym(
     if render:
         kwargs = {**kwargs, "render_mode": "rgb_array"}
         if "gymnasium.envs.mujoco" in str(gymnasium.spec(env_id.rpartition(":")[2]).entry_point):
-            # The camera that follows the robot, if any; without a GPU a picture of the default size takes 32 ms.
+            # The camera that follows the robot, if any; without a GPU an image of the default size takes 32 ms.
             kwargs = {"camera_name": "track", "width": 256, "height": 256, **kwargs}
         if not os.environ.get("DISPLAY"):
             os.environ.setdefault("MUJOCO_GL", "egl")  # read when mujoco is first imported
@@ -72,11 +73,11 @@ def make_gym(
         env: VectorEnv = _SyncVectorEnv(copies, autoreset_mode=AutoresetMode.DISABLED)
     space = env.single_action_space
     if isinstance(space, Box):
-        # np.clip takes twice as long, at every step
+        # np.clip takes twice as long at every step
         env = TransformAction(env, lambda actions: np.minimum(np.maximum(actions, space.low), space.high))
     elif isinstance(space, Discrete) and space.start != 0:
         env = TransformAction(env, lambda actions: actions + space.start)
-    return EpisodeRecorder(Tape(env, record=record) if training else env)
+    return EpisodeRecorder(ActionLog(env, record=record) if training else env)
 
 
 def gym_spaces(env_id: str, kwargs: dict[str, Any]) -> tuple[Space[Any], Space[Any]]:
@@ -107,11 +108,8 @@ def _refusing(env_id: str) -> Iterator[None]:
         raise ConfigError(f"data.env_id {env_id!r} cannot be made: {reason[0]}") from error
 
 
-class _SyncVectorEnv(SyncVectorEnv):
-    """Without the infos: nobody here reads them, and collecting them costs a twentieth of a MuJoCo step."""
-
-    def _add_info(self, vector_infos: dict[str, Any], env_info: dict[str, Any], env_num: int) -> dict[str, Any]:
-        return vector_infos
+class _SyncVectorEnv(VectorEnvWithoutInfos, SyncVectorEnv):
+    """Without the infos: nothing here reads them, and collecting them costs a twentieth of a MuJoCo step."""
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lit_a3c.errors import check_number
+from lit_a3c.utils.errors import check_number
 
 
 @dataclass(frozen=True)

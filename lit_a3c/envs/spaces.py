@@ -1,86 +1,118 @@
-"""Composite spaces as flat vectors: the network, TorchRL and the rollouts see one tensor per observation and action.
-
-An action of a ``Tuple``, ``Dict``, ``MultiDiscrete`` or ``MultiBinary`` space travels as a ``float32`` vector, its
-components side by side in the order of :func:`components`; whole numbers stand for themselves, counted from 0. An
-observation of a ``Dict`` space travels as Gymnasium's own flattening of it.
-"""
+"""What the network must know of an environment, in memory and in a checkpoint."""
 
 from __future__ import annotations
 
-import itertools
+from collections import OrderedDict
 from typing import Any
 
-import gymnasium
 import numpy as np
+import torch
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
+from gymnasium.spaces.utils import flatten_space
+
+from lit_a3c.envs.flattening import flat_size
 
 
-def components(space: Space[Any]) -> list[Space[Any]]:
-    """The ``Discrete``, ``MultiBinary`` and ``Box`` parts of an action space, in the order of the flat vector."""
-    match space:
-        case Tuple() | Dict():
-            return list(itertools.chain.from_iterable(map(components, _parts(space))))
-        case MultiDiscrete():
-            sizes = zip(space.nvec.flatten().tolist(), space.start.flatten().tolist(), strict=True)
-            return [Discrete(n, start=start) for n, start in sizes]
-    return [space]
+class EnvSpaces:
+    """Spaces and units of one environment.
+
+    A plain class, not a dataclass: jsonargparse would take a dataclass apart into options.
+
+    Args:
+        env_id: The environment's id.
+        observation_space: Space of one observation.
+        action_space: Space of one action.
+        frame_skip: Emulator frames per step, 1 outside Atari.
+    """
+
+    def __init__(
+        self, env_id: str, observation_space: Space[Any], action_space: Space[Any], frame_skip: int = 1
+    ) -> None:
+        self.env_id = env_id
+        self.observation_space = observation_space
+        self.action_space = action_space
+        self.frame_skip = frame_skip
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EnvSpaces) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """Shape of the tensor of one observation. That of a ``Dict`` observation is flat."""
+        return self._tensor_space.shape or ()
+
+    @property
+    def observation_dtype(self) -> torch.dtype:
+        """Bytes stay bytes. Everything else is kept in single precision."""
+        return torch.uint8 if self._tensor_space.dtype == np.uint8 else torch.float32
+
+    @property
+    def _tensor_space(self) -> Space[Any]:
+        space = self.observation_space
+        return flatten_space(space) if isinstance(space, Dict) else space
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        """Shape of the tensor of one action. That of a composite action is flat."""
+        space = self.action_space
+        return (space.shape or ()) if isinstance(space, Box | Discrete) else (flat_size(space),)
+
+    @property
+    def action_dtype(self) -> torch.dtype:
+        return torch.int64 if isinstance(self.action_space, Discrete) else torch.float32
+
+    def to_plain(self) -> dict[str, Any]:
+        """The spaces in plain types, which ``torch.load(weights_only=True)`` accepts."""
+        return {
+            "env_id": self.env_id,
+            "observation_space": _space_to_plain(self.observation_space),
+            "action_space": _space_to_plain(self.action_space),
+            "frame_skip": self.frame_skip,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> EnvSpaces:
+        """The inverse of :meth:`to_plain`."""
+        spaces = {key: _space_from_plain(plain[key]) for key in ("observation_space", "action_space")}
+        return cls(env_id=plain["env_id"], frame_skip=plain["frame_skip"], **spaces)
 
 
-def flat_size(space: Space[Any]) -> int:
-    """Length of an action's flat vector."""
-    return sum(int(np.prod(part.shape)) if part.shape else 1 for part in components(space))
-
-
-def unflatten(space: Space[Any], flat: np.ndarray) -> Any:
-    """The action that a flat vector ``[D]`` stands for; ``Box`` parts are clipped to their bounds."""
+def _space_to_plain(space: Space[Any]) -> dict[str, Any]:
     match space:
         case Discrete():
-            return int(flat[0]) + int(space.start)
+            return {"kind": "Discrete", "n": int(space.n), "start": int(space.start), "dtype": str(space.dtype)}
         case MultiDiscrete():
-            return flat.astype(space.dtype).reshape(space.shape) + space.start
+            sizes = {"nvec": space.nvec.tolist(), "start": space.start.tolist()}
+            return {"kind": "MultiDiscrete", **sizes, "dtype": str(space.dtype)}
+        case MultiBinary():
+            return {"kind": "MultiBinary", "n": space.n if isinstance(space.n, int) else list(space.shape)}
         case Box():
-            return np.asarray(np.clip(flat.reshape(space.shape), space.low, space.high), dtype=space.dtype)
-        case Tuple() | Dict():
-            parts = _parts(space)
-            pieces = np.split(flat, np.cumsum([flat_size(part) for part in parts])[:-1])
-            values = [unflatten(part, piece) for part, piece in zip(parts, pieces, strict=True)]
-            return dict(zip(space.keys(), values, strict=True)) if isinstance(space, Dict) else tuple(values)
-    return flat.astype(space.dtype).reshape(space.shape)  # MultiBinary
+            bounds = {"low": space.low.tolist(), "high": space.high.tolist()}
+            if len(np.unique(space.low)) == len(np.unique(space.high)) == 1:  # those of an image
+                bounds = {"low": space.low.flat[0].item(), "high": space.high.flat[0].item()}
+            return {"kind": "Box", "shape": list(space.shape), "dtype": str(space.dtype), **bounds}
+        case Tuple():
+            return {"kind": "Tuple", "spaces": [_space_to_plain(part) for part in space.spaces]}
+        case Dict():
+            return {"kind": "Dict", "spaces": {key: _space_to_plain(part) for key, part in space.items()}}
+    raise TypeError(f"no plain form for {space}")
 
 
-def unsupported(observation: Space[Any], action: Space[Any]) -> str | None:
-    """What of an environment's spaces no network here fits, in words; None if all is well."""
-    boxes = observation.values() if isinstance(observation, Dict) else [observation]
-    if not all(isinstance(box, Box) for box in boxes):
-        return f"observations {observation}; only Box, and Dict of Box, are supported"
-    for part in components(action):
-        if not isinstance(part, Discrete | MultiBinary | Box):
-            kinds = "Discrete, MultiDiscrete, MultiBinary, Box, and Tuple or Dict of them"
-            return f"actions {action}; only {kinds}, are supported"
-        if isinstance(part, Box) and not np.issubdtype(part.dtype, np.floating):
-            return f"actions {action}; only floating Box actions are supported"
-    return None
-
-
-class FlatAction(gymnasium.ActionWrapper):
-    """Takes the flat vectors of a composite action space."""
-
-    def __init__(self, env: gymnasium.Env) -> None:
-        super().__init__(env)
-        self.action_space = Box(-np.inf, np.inf, (flat_size(env.action_space),))
-
-    def action(self, action: np.ndarray) -> Any:
-        return unflatten(self.env.action_space, action)
-
-
-def flat(env: gymnasium.Env) -> gymnasium.Env:
-    """The environment with flat vectors in place of composite observations and actions."""
-    if isinstance(env.observation_space, Dict):
-        env = gymnasium.wrappers.FlattenObservation(env)
-    if not isinstance(env.action_space, Box | Discrete):
-        env = FlatAction(env)
-    return env
-
-
-def _parts(space: Any) -> list[Space[Any]]:
-    return list(space.values() if isinstance(space, Dict) else space.spaces)
+def _space_from_plain(plain: dict[str, Any]) -> Space[Any]:
+    dtype: Any = np.dtype(plain.get("dtype", np.int64))
+    match plain["kind"]:
+        case "Discrete":
+            return Discrete(plain["n"], start=plain["start"], dtype=dtype)
+        case "MultiDiscrete":
+            return MultiDiscrete(np.array(plain["nvec"]), start=np.array(plain["start"]), dtype=dtype)
+        case "MultiBinary":
+            return MultiBinary(plain["n"])
+        case "Tuple":
+            return Tuple([_space_from_plain(part) for part in plain["spaces"]])
+        case "Dict":
+            # Gymnasium would sort a plain dict, and the order is that of the flat vector.
+            return Dict(OrderedDict((key, _space_from_plain(part)) for key, part in plain["spaces"].items()))
+    low, high = (np.broadcast_to(np.asarray(plain[key], dtype=dtype), plain["shape"]) for key in ("low", "high"))
+    return Box(low, high, dtype=dtype)

@@ -1,6 +1,6 @@
-"""Counts the steps of all environments in a file, beneath all code of the training.
+"""Counts the steps of all environments in a file, independently of the training's own counters: a byte for each step.
 
-Python imports this module as it starts, where this directory is on PYTHONPATH (``crash.py kill``).
+Python imports this module when it starts, if this directory is on PYTHONPATH. ``crash.py kill`` puts it there.
 """
 
 from __future__ import annotations

@@ -1,33 +1,100 @@
-"""Films are whole episodes with their return in the name."""
+"""When videos are recorded, and where they go."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import imageio.v2 as imageio
-import torch
+import numpy as np
+import pytest
 
-from lit_a3c import EnvConfig, Film
-from lit_a3c.callbacks.video import write_video
-from lit_a3c.evaluate import Act
-
-
-def push_right(num_envs: int) -> Act:
-    return lambda observation, begun: torch.ones(num_envs, dtype=torch.int64)
-
-
-def test_a_film_has_one_picture_a_step(tmp_path: Path) -> None:
-    """CartPole that always pushes right falls after about ten steps; its return is its length."""
-    film = Film(EnvConfig("CartPole-v1"), push_right, seed=0)
-    file, still = write_video(film, tmp_path / "videos", "here", max_frames=1000)
-    assert 5 < film.episode.length < 20
-    assert file.name == f"here-return-{film.episode.ret:.1f}.mp4"
-    assert sum(1 for _ in imageio.get_reader(file)) == film.episode.length
-    assert still.shape == (400, 600, 3)
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
+from lit_a3c import A3C, EpisodeVideo, RolloutDataModule
+from lit_a3c.callbacks.video import VideoRecorder
+from lit_a3c.metrics.logger import RunLogger
+from tests.dummy_envs import LIMIT, dummy
+from tests.dummy_envs.base import DummyEnv
+from tests.trainers import quiet
 
 
-def test_a_cut_film_ends_at_its_limit(tmp_path: Path) -> None:
-    """The limit counts pictures, and the name has the return so far."""
-    film = Film(EnvConfig("CartPole-v1"), push_right, seed=0)
-    file, _ = write_video(film, tmp_path, "cut", max_frames=4)
-    assert sum(1 for _ in imageio.get_reader(file)) == 4
-    assert film.episode.length in (3, 4)
+def train(directory: Path, recorder: VideoRecorder, **options: Any) -> None:
+    """Ten updates of twenty steps."""
+    data = RolloutDataModule(dummy("TimeLimit"), 200, "serial", envs_per_worker=4, rollout_length=5)
+    module = A3C(data.spaces, data.total_steps)
+    options = {"default_root_dir": directory, "limit_val_batches": 0, "log_every_n_steps": 0, **options}
+    quiet(callbacks=[recorder], **options).fit(module, data)
+    assert module.finished
+
+
+def videos(directory: Path) -> list[Path]:
+    return sorted((directory / "videos").iterdir(), key=lambda file: int(file.name.split("-")[1]))
+
+
+@pytest.mark.parametrize(
+    ("every_n_steps", "steps"), [(60, [60, 120, 180, 200]), (70, [80, 140, 200]), (0, [200]), (-1, [])]
+)
+def test_videos_are_recorded_as_often_as_asked_for(every_n_steps: int, steps: list[int], tmp_path: Path) -> None:
+    """After the update that reaches the number of steps, and at the end. The name holds steps and return."""
+    train(tmp_path, VideoRecorder(every_n_steps))
+    if not steps:
+        assert not list(tmp_path.iterdir())
+        return
+    files = videos(tmp_path)
+    assert [file.name for file in files] == [f"step-{step}-return-{LIMIT}.0.mp4" for step in steps]
+    with imageio.get_reader(files[-1]) as reader:
+        assert sum(1 for _ in reader) == LIMIT
+
+
+def test_an_image_goes_to_tensorboard(tmp_path: Path) -> None:
+    """From the second half of the video, with steps as its axis."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    logger = RunLogger(str(tmp_path), name="run")
+    train(tmp_path, VideoRecorder(0), logger=logger)
+    assert len(videos(Path(logger.log_dir))) == 1
+    events = EventAccumulator(logger.log_dir)
+    events.Reload()
+    (image,) = events.Images("video")
+    assert image.step == 200
+    assert (imageio.imread(image.encoded_image_string) == 20 * 4).all(), "number 4 of 0 to 6"
+
+
+def test_an_environment_that_cannot_be_drawn_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the reason, and the training goes on. No partial file is left."""
+
+    def render(self: DummyEnv) -> np.ndarray:
+        if self.t == 3:
+            raise OSError("no display")
+        return np.zeros((32, 32, 3), np.uint8)
+
+    monkeypatch.setattr(DummyEnv, "render", render)
+    with pytest.warns(UserWarning, match="No video: OSError: no display") as warned:
+        train(tmp_path, VideoRecorder(60))
+    assert sum("No video" in str(warning.message) for warning in warned) == 1
+    assert not videos(tmp_path)
+
+
+def predict(directory: Path, episodes: int) -> None:
+    data = RolloutDataModule(dummy("TimeLimit"), predict_episodes=episodes)
+    quiet(callbacks=[VideoRecorder(max_frames=5)], default_root_dir=directory).predict(A3C(data.spaces, 100), data)
+
+
+def test_predict_records_every_episode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whole episodes, of which at most so many images are written."""
+    predict(tmp_path, episodes=2)
+    files = videos(tmp_path)
+    assert [file.name for file in files] == [f"predict-{i}-return-{LIMIT}.0.mp4" for i in range(2)]
+    out = capsys.readouterr().out
+    assert all(f"written to {file}" in out for file in files)
+    with imageio.get_reader(files[0]) as reader:
+        assert sum(1 for _ in reader) == 5
+
+
+def test_a_prediction_that_fails_leaves_no_partial_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: EpisodeVideo, *args: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(EpisodeVideo, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        predict(tmp_path, episodes=1)
+    assert not videos(tmp_path)

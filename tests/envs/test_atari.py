@@ -1,17 +1,16 @@
+"""Conventions of Atari games: lives, clipped rewards, limits, no-ops, sticky actions, images."""
+
 from __future__ import annotations
 
 from typing import Any
 
-import ale_py
-import gymnasium
 import numpy as np
 import pytest
 import torch
 from tensordict import TensorDictBase
 
-from lit_a3c.envs import AtariOptions, EnvConfig, VectorEnv
-from lit_a3c.envs.atari import games, is_atari, reference_scores, rom
-from lit_a3c.errors import ConfigError
+from lit_a3c.envs import AtariOptions, BatchedEnv, EnvConfig
+from lit_a3c.envs.atari import _ColourCopy
 
 NOOP, FIRE = 0, 1
 
@@ -24,8 +23,8 @@ def make(
     )
 
 
-def walk(env: VectorEnv, actions: Any) -> list[TensorDictBase]:
-    """The step at every action, as a collector sees it: with ``next`` from before and the return value from after."""
+def walk(env: BatchedEnv, actions: Any) -> list[TensorDictBase]:
+    """Every step as a collector gets it: ``next`` is from before any reset, ``after`` from after it."""
     state, steps = env.torchrl.reset(), []
     for action in actions:
         state["action"] = torch.as_tensor(action).expand(env.gym.num_envs).clone()
@@ -50,8 +49,8 @@ def trajectory(actions: Any, **options: Any) -> tuple[np.ndarray, np.ndarray]:
     return column(steps, "next", "observation"), column(steps, "next", "reward")
 
 
-def test_observations_are_stacked_grey_pictures() -> None:
-    """``[stack, 84, 84]`` uint8 whose newest frame is the last: after one more step it is the last but one."""
+def test_observations_are_stacked_grey_images() -> None:
+    """They are ``[stack, 84, 84]`` uint8. The newest frame is the last, and after one more step the last but one."""
     env = make("Breakout", num_envs=2, frame_stack=3)
     steps = walk(env, [FIRE, NOOP, NOOP])
     seen = column(steps, "next", "observation")
@@ -63,15 +62,15 @@ def test_observations_are_stacked_grey_pictures() -> None:
 
 
 def test_rewards_are_clipped_in_training_and_returns_are_raw() -> None:
-    """Ms. Pac-Man's dots pay 10: the learner sees 1, the recorder 10."""
+    """Ms. Pac-Man's dots give 10: the learner gets 1, the recorder 10."""
     actions = torch.randint(0, 9, (100,), generator=torch.Generator().manual_seed(1))
     returns, sums = {}, {}
     for clipped in (True, False):
         env = make("MsPacman", clip_rewards=clipped, max_frames=400)
         steps = walk(env, actions)
-        [episode] = env.drain()
+        [episode] = env.pop_finished()
         rewards = column(steps, "next", "reward")[: episode.length]
-        returns[clipped], sums[clipped] = episode.ret, rewards.sum()
+        returns[clipped], sums[clipped] = episode.episode_return, rewards.sum()
         if clipped:
             assert set(np.unique(rewards)) == {0.0, 1.0}
         env.close()
@@ -81,7 +80,7 @@ def test_rewards_are_clipped_in_training_and_returns_are_raw() -> None:
 
 
 def test_clipping_can_be_switched_off() -> None:
-    """``clip_rewards`` false: the learner sees tens."""
+    """Without ``clip_rewards`` the learner gets tens."""
     env = make("MsPacman", clip_rewards=False, max_frames=400)
     actions = torch.randint(0, 9, (100,), generator=torch.Generator().manual_seed(1))
     assert column(walk(env, actions), "next", "reward").max() >= 10
@@ -90,7 +89,7 @@ def test_clipping_can_be_switched_off() -> None:
 
 @pytest.fixture(scope="module")
 def breakout_game() -> tuple[list[TensorDictBase], list[Any], int]:
-    """A whole training game of Breakout whose paddle never moves, its recorded episodes, and its over step."""
+    """A whole training game of Breakout whose paddle never moves, its recorded episodes, and the lives that it lost."""
     env = make("Breakout", noop_max=0)
     state, steps, lives_lost = env.torchrl.reset(), [], 0
     episodes: list[Any] = []
@@ -101,37 +100,37 @@ def breakout_game() -> tuple[list[TensorDictBase], list[Any], int]:
         step["after"] = state["observation"].clone()
         steps.append(step)
         lives_lost += int(step["next", "terminated"])
-        episodes = env.drain()
+        episodes = env.pop_finished()
         assert len(steps) < 3000, "the game does not end"
     env.close()
     return steps, episodes, lives_lost
 
 
 def test_a_lost_life_terminates_and_does_not_restart_the_game(breakout_game: Any) -> None:
-    """Five terminations in a game of five lives, one recorded episode, and play that goes on in between."""
+    """A game of five lives has five terminations, one recorded episode, and goes on in between."""
     steps, episodes, lives_lost = breakout_game
     assert lives_lost == 5
     [episode] = episodes
     assert episode.length == len(steps)
-    ends = [step for step in steps if step["next", "terminated"].any()]
-    for end in ends[:-1]:
-        assert torch.equal(end["after"], end["next", "observation"]), "the next step starts from where the life ended"
-        assert not end["next", "truncated"].any()
+    last_steps = [step for step in steps if step["next", "terminated"].any()]
+    for last in last_steps[:-1]:
+        assert torch.equal(last["after"], last["next", "observation"]), "the next step starts where the life ended"
+        assert not last["next", "truncated"].any()
 
 
 def test_the_final_observation_is_not_that_of_the_new_game(breakout_game: Any) -> None:
-    """TorchRL's ``("next", "observation")`` holds the true end; what follows is a freshly reset game."""
+    """TorchRL's ``("next", "observation")`` is the true last one. The first one of a new game follows."""
     steps, _, _ = breakout_game
-    end = steps[-1]
-    assert end["next", "done"].all()
-    assert not torch.equal(end["after"], end["next", "observation"])
-    # the true end continues the stack of the step before it, the new game does not
-    assert torch.equal(end["next", "observation"][:, :-1], steps[-2]["next", "observation"][:, 1:])
-    assert not torch.equal(end["after"][:, :-1], steps[-2]["next", "observation"][:, 1:])
+    last = steps[-1]
+    assert last["next", "done"].all()
+    assert not torch.equal(last["after"], last["next", "observation"])
+    # The true last observation continues the stack of the step before it. The new game's does not.
+    assert torch.equal(last["next", "observation"][:, :-1], steps[-2]["next", "observation"][:, 1:])
+    assert not torch.equal(last["after"][:, :-1], steps[-2]["next", "observation"][:, 1:])
 
 
 def test_lives_do_not_end_episodes_outside_training() -> None:
-    """For a score a game is one episode with one termination."""
+    """Where a score is counted, a game is one episode with one termination."""
     env = make("Breakout", training=False)
     steps = walk(env, [FIRE] * 60)
     terminated = column(steps, "next", "terminated")
@@ -143,20 +142,20 @@ def test_lives_do_not_end_episodes_outside_training() -> None:
 
 
 def test_the_frame_limit_truncates() -> None:
-    """``max_frames`` ends by truncation, not termination, and the recorder counts steps."""
+    """After ``max_frames`` an episode is truncated and not terminated. The recorder counts steps."""
     env = make("Pong", max_frames=80, noop_max=0, fire_reset=False)
     steps = walk(env, [NOOP] * 30)
     first = column(steps, "next", "truncated").argmax()
     assert not column(steps, "next", "terminated").any()
-    assert env.drain()[0].length == first + 1 == 20
-    end = steps[first]
-    assert torch.equal(end["next", "observation"][:, :-1], steps[first - 1]["next", "observation"][:, 1:])
-    assert not torch.equal(end["after"], end["next", "observation"])
+    assert env.pop_finished()[0].length == first + 1 == 20
+    last = steps[first]
+    assert torch.equal(last["next", "observation"][:, :-1], steps[first - 1]["next", "observation"][:, 1:])
+    assert not torch.equal(last["after"], last["next", "observation"])
     env.close()
 
 
 def test_sticky_actions_are_off_by_default() -> None:
-    """Same seed and actions, same trajectory; a probability changes it."""
+    """The same seed and actions give the same trajectory. A sticky probability changes it."""
     actions = torch.randint(0, 4, (120,), generator=torch.Generator().manual_seed(2))
     plain, rewards = trajectory(actions)
     again, rewards_again = trajectory(actions)
@@ -168,7 +167,7 @@ def test_sticky_actions_are_off_by_default() -> None:
 
 
 def test_without_stickiness_the_actions_alone_decide() -> None:
-    """With no no-ops the seed changes nothing; with a sticky probability it does."""
+    """With no no-ops the seed changes nothing. With a sticky probability it does."""
     actions = torch.randint(0, 4, (120,), generator=torch.Generator().manual_seed(2))
     one, other = (trajectory(actions, seed=seed, noop_max=0)[0] for seed in (1, 2))
     assert np.array_equal(one, other)
@@ -177,11 +176,11 @@ def test_without_stickiness_the_actions_alone_decide() -> None:
 
 
 def test_copies_start_differently_and_seeds_decide() -> None:
-    """No-op starts differ between the copies of one environment, and by seed."""
+    """No-op starts differ between the copies of one environment, and from seed to seed."""
     env = make("SpaceInvaders", num_envs=4)
     first = walk(env, [NOOP] * 3)[-1]["next", "observation"]
     env.close()
-    assert len({picture.numpy().tobytes() for picture in first}) > 1
+    assert len({image.numpy().tobytes() for image in first}) > 1
     same, other = make("SpaceInvaders", num_envs=4), make("SpaceInvaders", num_envs=4, seed=77)
     assert torch.equal(first, walk(same, [NOOP] * 3)[-1]["next", "observation"])
     assert not torch.equal(first, walk(other, [NOOP] * 3)[-1]["next", "observation"])
@@ -189,92 +188,31 @@ def test_copies_start_differently_and_seeds_decide() -> None:
     other.close()
 
 
-@pytest.mark.parametrize(
-    ("game", "actions"), [("MsPacman", 9), ("UpNDown", 6), ("Qbert", 6), ("VideoPinball", 9), ("Pong", 6)]
-)
-def test_games_play_with_their_own_actions(game: str, actions: int) -> None:
-    """Names of several words too; the last action of the minimal set is accepted."""
-    config = EnvConfig(f"ALE/{game}-v5")
-    spec = config.spec()
-    assert spec.action_space == gymnasium.spaces.Discrete(actions)
-    assert spec.observation_space.shape == (4, 84, 84)
-    assert spec.frame_skip == 4
-    env = config.make(2, seed=0, training=True)
-    assert column(walk(env, [actions - 1] * 4), "next", "reward").shape == (4, 2)
-    env.close()
-
-
-def test_options_reach_the_spaces() -> None:
-    """All 18 actions, the stack, and the frames of a step."""
-    spec = EnvConfig("ALE/Pong-v5", AtariOptions(full_action_space=True, frame_stack=2, frame_skip=5)).spec()
-    assert spec.action_space == gymnasium.spaces.Discrete(18)
-    assert spec.observation_space.shape == (2, 84, 84)
-    assert spec.frame_skip == 5
-
-
-def test_reference_scores_are_of_57_known_games() -> None:
-    """Every id is a game of ale-py that Gymnasium registers, and a human beats chance."""
-    gymnasium.register_envs(ale_py)
-    scores = reference_scores()
-    assert len(scores) == 57
-    assert set(scores) <= set(games())
-    assert set(scores) <= set(gymnasium.registry)
-    for env_id in scores:
-        assert EnvConfig(env_id).env_id == env_id
-        assert rom(env_id) == gymnasium.spec(env_id).kwargs["game"]
-    assert scores["ALE/Pong-v5"] == (-20.7, 14.6)
-    assert scores["ALE/MsPacman-v5"] == (307.3, 6951.6)
-    assert all(random < human for random, human in scores.values() if random != human)
-
-
-def test_every_known_game_is_one_that_ale_plays() -> None:
-    """Games of several players pass no check here, because the emulator would end the process over them."""
-    gymnasium.register_envs(ale_py)
-    registered = {env_id for env_id in gymnasium.registry if is_atari(env_id) and env_id.endswith("-v5")}
-    assert set(games()) == registered
-
-
-@pytest.mark.parametrize(
-    ("given", "near"),
-    [
-        ("ALE/Pnog-v5", "ALE/Pong-v5"),
-        ("ALE/pong-v5", "ALE/Pong-v5"),
-        ("ALE/Ms_Pacman-v5", "ALE/MsPacman-v5"),
-        ("ALE/Breakout", "ALE/Breakout-v5"),
-    ],
-)
-def test_unknown_games_name_the_nearest(given: str, near: str) -> None:
-    """What was given, what it is not, and what was probably meant."""
-    assert is_atari(given)
-    with pytest.raises(ConfigError, match=f"data.env_id '{given}' is not an Atari game. Did you mean '{near}'"):
-        EnvConfig(given)
-
-
-# does not follow from its seed.
-def test_pictures_change_nothing() -> None:
-    """With pictures the same seed and actions give the same observations, rewards and ends."""
+def test_images_change_nothing() -> None:
+    """With images the same seed and actions give the same observations, rewards and ends of episodes."""
     actions = torch.randint(0, 4, (40,), generator=torch.Generator().manual_seed(4))
-    plain, pictured = (make("Breakout", training=False, render=render, sticky=0.25) for render in (False, True))
-    for one, other in zip(walk(plain, actions), walk(pictured, actions), strict=True):
+    plain, drawn = (make("Breakout", training=False, render=render, sticky=0.25) for render in (False, True))
+    for one, other in zip(walk(plain, actions), walk(drawn, actions), strict=True):
         assert torch.equal(one["next", "observation"], other["next", "observation"])
         assert torch.equal(one["next", "reward"], other["next", "reward"])
+        assert torch.equal(one["next", "done"], other["next", "done"])
     plain.close()
-    pictured.close()
+    drawn.close()
 
 
-def test_the_twins_agree_with_each_other() -> None:
-    """The twin's rewards and ends are those of the game it pictures, through new games."""
+def test_the_copy_in_colour_plays_the_same_game() -> None:
+    """Its rewards, terminations and truncations are those of the game whose images it gives, through new games."""
     env = make("MsPacman", num_envs=2, training=False, render=True, sticky=0.25, max_frames=300)
-    twin = env.gym
-    while not hasattr(twin, "_twin"):
-        twin = twin.env
-    results, play = [], twin._twin.step
+    wrapper = env.gym
+    while not isinstance(wrapper, _ColourCopy):
+        wrapper = wrapper.env
+    results, step_copy = [], wrapper._copy.step
 
-    def spy(actions: Any) -> Any:
-        results.append(play(actions))
+    def recorded(actions: Any) -> Any:
+        results.append(step_copy(actions))
         return results[-1]
 
-    twin._twin.step = spy
+    wrapper._copy.step = recorded
     actions = torch.randint(0, 9, (150,), generator=torch.Generator().manual_seed(4))
     steps = walk(env, actions)
     assert column(steps, "next", "truncated").sum() >= 2
@@ -284,21 +222,3 @@ def test_the_twins_agree_with_each_other() -> None:
         assert np.array_equal(step["next", "terminated"].squeeze(-1).numpy(), terminated)
         assert np.array_equal(step["next", "truncated"].squeeze(-1).numpy(), truncated)
     env.close()
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("frame_skip", 0),
-        ("frame_skip", 4.0),
-        ("frame_stack", 0),
-        ("noop_max", -1),
-        ("sticky", 1.5),
-        ("sticky", float("nan")),
-        ("max_frames", 0),
-    ],
-)
-def test_options_out_of_range_are_refused(name: str, value: float) -> None:
-    """Before the emulator hangs on them."""
-    with pytest.raises(ConfigError, match=rf"data\.atari\.{name} {value}"):
-        EnvConfig("ALE/Pong-v5", AtariOptions(**{name: value}))

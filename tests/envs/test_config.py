@@ -1,3 +1,5 @@
+"""What an environment's description makes, and what it refuses."""
+
 from __future__ import annotations
 
 import pickle
@@ -6,8 +8,8 @@ import pytest
 import torch
 
 from lit_a3c.envs import AtariOptions, EnvConfig
-from lit_a3c.errors import ConfigError
-from tests.toys import toy
+from lit_a3c.utils.errors import ConfigError
+from tests.dummy_envs import dummy
 
 
 @pytest.mark.parametrize(
@@ -19,13 +21,13 @@ from tests.toys import toy
     ],
 )
 def test_spaces_that_no_network_fits_are_refused(name: str, message: str) -> None:
-    """Before anything is trained."""
+    """They are refused before anything is trained, with the space in the message."""
     with pytest.raises(ConfigError, match=message):
-        EnvConfig(toy(name)).spec()
+        EnvConfig(dummy(name)).spaces()
 
 
 def test_options_that_do_not_belong_are_refused() -> None:
-    """Atari's protocol for Atari only, keyword arguments for the others."""
+    """Atari's protocol is for Atari games only, and keyword arguments are for the others."""
     with pytest.raises(ConfigError, match=r"data\.atari is for Atari games.*CartPole-v1.*--data\.atari null"):
         EnvConfig("CartPole-v1", AtariOptions())
     with pytest.raises(ConfigError, match=r"data\.env_kwargs is not for Atari games.*use data\.atari"):
@@ -33,7 +35,7 @@ def test_options_that_do_not_belong_are_refused() -> None:
 
 
 def test_keyword_arguments_reach_the_constructor() -> None:
-    """A heavier pendulum falls otherwise."""
+    """Under another gravity a pendulum takes another step."""
     steps = []
     for g in (10.0, 1.0):
         env = EnvConfig("Pendulum-v1", kwargs={"g": g}).make(1, seed=0, training=True)
@@ -45,19 +47,19 @@ def test_keyword_arguments_reach_the_constructor() -> None:
 
 
 def test_a_config_travels_by_pickle() -> None:
-    """It is plain data, equal on the other side."""
+    """It is plain data, and equal when it has arrived."""
     for config in (EnvConfig("ALE/Pong-v5", AtariOptions(sticky=0.25)), EnvConfig("Pendulum-v1", kwargs={"g": 9.0})):
         assert pickle.loads(pickle.dumps(config)) == config
 
 
-@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1", "ALE/Pong-v5", toy("StartsAtOne")])
-def test_torchrl_sees_the_specs_spaces(env_id: str) -> None:
-    """One batch of E environments, of the shapes that the spec says; actions are indices or vectors."""
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1", "ALE/Pong-v5", dummy("StartsAtOne")])
+def test_torchrl_has_the_shapes_of_the_spaces(env_id: str) -> None:
+    """It has one batch of E environments. Observations and actions have the shapes that the spaces say."""
     config = EnvConfig(env_id)
-    spec = config.spec()
+    spaces = config.spaces()
     env = config.make(3, seed=0, training=True)
     state = env.torchrl.reset()
     assert env.torchrl.batch_size == torch.Size([3])
-    assert state["observation"].shape == (3, *spec.observation_space.shape)
-    assert env.torchrl.rand_action(state)["action"].shape == (3, *(spec.action_space.shape or ()))
+    assert state["observation"].shape == (3, *spaces.observation_shape)
+    assert env.torchrl.rand_action(state)["action"].shape == (3, *spaces.action_shape)
     env.close()

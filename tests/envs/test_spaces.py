@@ -1,228 +1,146 @@
+"""The plain form of spaces in a checkpoint, and the tensors of observations and actions."""
+
 from __future__ import annotations
 
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Text, Tuple
-from gymnasium.spaces.utils import unflatten as gymnasium_unflatten
 
-from lit_a3c.envs import EnvConfig, components
-from lit_a3c.envs.spaces import FlatAction, flat, flat_size, unflatten, unsupported
-from lit_a3c.errors import ConfigError
-from lit_a3c.heads import default_head
-from tests.toys import Car, Identity, Senses, toy
+from lit_a3c.envs import EnvConfig, EnvSpaces
+from tests.dummy_envs import dummy
 
-UNEQUAL = Box(np.array([-1, 0], np.float32), np.array([1, 2], np.float32))
-GRID = MultiDiscrete(np.array([[2, 3, 4], [5, 6, 7]]), start=np.array([[0, 1, -2], [3, 0, 0]]))
-NESTED = Tuple([Dict({"b": MultiBinary([2, 2]), "a": Tuple([UNEQUAL, Discrete(3, start=-1)])}), MultiDiscrete([2, 3])])
-SIZES: list[tuple[Space[Any], int]] = [
-    (Discrete(4), 1),
-    (Discrete(4, start=2), 1),
-    (MultiDiscrete([3, 4]), 2),
-    (MultiDiscrete([3, 4], start=[1, -5]), 2),
-    (GRID, 6),
-    (MultiBinary(3), 3),
-    (MultiBinary([2, 3]), 6),
-    (UNEQUAL, 2),
-    (Box(-3, 3, (2, 2), np.float64), 4),
-    (Box(-1, 1, (), np.float32), 1),
-    (Tuple([Discrete(2), UNEQUAL]), 3),
-    (Dict({"steer": Box(-1, 1, (1,), np.float32), "gear": Discrete(3, start=1)}), 2),
-    (Dict(OrderedDict(b=UNEQUAL, a=Discrete(2))), 3),
-    (NESTED, 9),
+PIXELS = Box(0, 255, (1, 20, 20), np.uint8)
+HINT = Box(np.array([-2, 0], np.float32), np.array([2, 0.5], np.float32))
+
+
+SPACES = [
+    Discrete(5),
+    Discrete(3, start=1),
+    Discrete(3, start=-1),
+    Discrete(3, dtype=np.int32),
+    Box(0, 255, (4, 84, 84), np.uint8),
+    Box(-np.inf, np.inf, (17,), np.float64),
+    HINT,
+    Box(np.array([-np.inf, 0.1, -3], np.float32), np.array([np.inf, 0.7, 1e30], np.float32)),
+    Box(-1, 1, (), np.float32),
+    Box(-1, np.array([[1, 2], [3, 4]], np.float64), (2, 2), np.float64),
+    Box(-1, 1, (2, 3), np.float32),
+    MultiDiscrete([3, 4]),
+    MultiDiscrete([3, 4], start=[1, -5]),
+    MultiDiscrete(np.array([[2, 3], [4, 5]]), start=np.array([[0, 1], [-2, 3]])),
+    MultiDiscrete([3, 4], dtype=np.int32),
+    MultiBinary(3),
+    MultiBinary([3]),
+    MultiBinary([2, 3]),
+    Tuple([Discrete(2), HINT]),
+    Tuple([]),
+    Dict({"steer": Box(-1, 1, (1,), np.float32), "gear": Discrete(3, start=1)}),
+    Dict({"eye": PIXELS, "hint": HINT}),
+    Dict({"a": Tuple([MultiBinary([2]), Dict({"c": Discrete(2)})]), "b": Tuple([Tuple([HINT])])}),
 ]
-"""Every kind of action space with the number of its numbers."""
 
 
-def flattened(space: Space[Any], action: Any) -> np.ndarray:
-    """The vector of an action by its definition: everything side by side, whole numbers counted from 0."""
-    if isinstance(space, Tuple):
-        return np.concatenate([flattened(part, value) for part, value in zip(space.spaces, action, strict=True)])
-    if isinstance(space, Dict):
-        return np.concatenate([flattened(part, action[key]) for key, part in space.items()])
-    start = space.start if isinstance(space, Discrete | MultiDiscrete) else 0
-    return (np.asarray(action) - start).astype(np.float32).flatten()
+@pytest.mark.parametrize("space", SPACES, ids=str)
+def test_plain_form_round_trip(space: Space, tmp_path: Path) -> None:
+    """Equal spaces come back, also through a file that ``weights_only=True`` reads."""
+    spaces = EnvSpaces("X-v0", space, space, frame_skip=3)
+    assert EnvSpaces.from_plain(spaces.to_plain()) == spaces
+    torch.save({"spaces": spaces.to_plain()}, tmp_path / "a.ckpt")
+    back = EnvSpaces.from_plain(torch.load(tmp_path / "a.ckpt", weights_only=True)["spaces"])
+    assert back == spaces
+    assert back.observation_space.dtype == space.dtype
 
 
-def vector(*numbers: float) -> np.ndarray:
-    return np.array(numbers, np.float32)
+def test_plain_form_of_an_image_is_short() -> None:
+    """Its 28,224 equal bounds are stored once."""
+    plain = EnvConfig("ALE/Pong-v5").spaces().to_plain()
+    assert plain["observation_space"] == {
+        "kind": "Box",
+        "shape": [4, 84, 84],
+        "dtype": "uint8",
+        "low": 0,
+        "high": 255,
+    }
+    assert plain["frame_skip"] == 4
 
 
-@pytest.mark.parametrize(
-    ("space", "expected"),
-    [
-        (UNEQUAL, [UNEQUAL]),
-        (MultiBinary(3), [MultiBinary(3)]),
-        (MultiDiscrete([3, 4], start=[1, -5]), [Discrete(3, start=1), Discrete(4, start=-5)]),
-        (MultiDiscrete(np.array([[2, 3], [4, 5]])), [Discrete(2), Discrete(3), Discrete(4), Discrete(5)]),
-        (Tuple([UNEQUAL, Discrete(2)]), [UNEQUAL, Discrete(2)]),
-        (Dict({"b": UNEQUAL, "a": Discrete(2)}), [Discrete(2), UNEQUAL]),
-        (Dict(OrderedDict(b=UNEQUAL, a=Discrete(2))), [UNEQUAL, Discrete(2)]),
-        (NESTED, [UNEQUAL, Discrete(3, start=-1), MultiBinary([2, 2]), Discrete(2), Discrete(3)]),
-    ],
-    ids=str,
-)
-def test_components_are_in_the_spaces_own_order(space: Space[Any], expected: list[Space[Any]]) -> None:
-    """A Dict's keys are Gymnasium's, sorted unless given in order; arrays go by rows; nested parts come in place."""
-    assert components(space) == expected
+@pytest.mark.parametrize("env_id", ["HalfCheetah-v5", "Pendulum-v1", "CartPole-v1", "ALE/Pong-v5"])
+def test_real_environments_round_trip(env_id: str) -> None:
+    """Their bounds come back, whatever they are."""
+    spaces = EnvConfig(env_id).spaces()
+    assert EnvSpaces.from_plain(spaces.to_plain()) == spaces
 
 
-@pytest.mark.parametrize(("space", "size"), SIZES, ids=str)
-def test_a_vector_stands_for_its_action(space: Space[Any], size: int) -> None:
-    """Every action of the space comes back from its vector, and is in the space."""
-    space.seed(0)
-    assert flat_size(space) == size
-    for _ in range(20):
-        numbers = flattened(space, space.sample())
-        assert numbers.shape == (size,)
-        action = unflatten(space, numbers)
-        assert space.contains(action)
-        np.testing.assert_array_equal(flattened(space, action), numbers)
-
-
-def test_vectors_by_hand() -> None:
-    """Counted from 0 in the vector and from start in the action; parts in order; rows."""
-    assert unflatten(Discrete(4, start=2), vector(3)) == 5
-    assert unflatten(MultiDiscrete([3, 4], start=[1, -5]), vector(0, 3)).tolist() == [1, -2]
-    assert unflatten(GRID, vector(1, 2, 3, 4, 5, 6)).tolist() == [[1, 3, 1], [7, 5, 6]]
-    assert unflatten(MultiBinary([2, 3]), vector(1, 0, 0, 0, 1, 1)).tolist() == [[1, 0, 0], [0, 1, 1]]
-    action = unflatten(NESTED, vector(0.5, 1.5, 2, 0, 1, 1, 0, 1, 2))
-    np.testing.assert_equal(action, ({"a": (vector(0.5, 1.5), 1), "b": np.array([[0, 1], [1, 0]])}, np.array([1, 2])))
-    assert list(action[0]) == ["a", "b"]
-
-
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_box_parts_are_clipped_to_bounds_of_their_own(dtype: type[np.floating]) -> None:
-    """Component by component, in the space's precision; what is inside passes."""
-    box = Box(np.array([[-1, 0], [2, -np.inf]], dtype), np.array([[1, 2], [3, 5]], dtype), dtype=dtype)
-    for space in (box, Tuple([box, Discrete(2)])):
-        action = unflatten(space, vector(-9, 9, 2.5, -99, 1)[: flat_size(space)])
-        clipped = action[0] if isinstance(space, Tuple) else action
-        assert clipped.tolist() == [[-1, 2], [2.5, -99]]
-        assert clipped.dtype == dtype
-        assert space.contains(action)
-
-
-def test_a_box_of_one_number_gives_an_array() -> None:
-    """As the space's own samples are."""
-    assert isinstance(unflatten(Box(-1, 1, (), np.float32), vector(0.5)), np.ndarray)
+@pytest.mark.parametrize("name", ["Grid", "Buttons", "Car", "Robot", "Senses"])
+def test_real_composite_environments_round_trip(name: str) -> None:
+    """Their actions and observations have several parts."""
+    spaces = EnvConfig(dummy(name)).spaces()
+    assert EnvSpaces.from_plain(spaces.to_plain()) == spaces
 
 
 @pytest.mark.parametrize(
     "space",
     [
-        MultiBinary(3),
-        MultiDiscrete([3, 4], start=[1, -5]),
-        GRID,
-        Dict({"steer": Box(-1, 1, (1,), np.float32), "gear": Discrete(3, start=1)}),
-        NESTED,
+        Dict({"b": HINT, "a": PIXELS}),
+        Dict(OrderedDict(b=HINT, a=PIXELS)),
+        Dict(b=HINT, a=PIXELS),
     ],
-    ids=str,
 )
-def test_the_default_heads_draws_are_vectors_of_the_space(space: Space[Any]) -> None:
-    """Order, sizes and counting are the same in the network as here."""
-    for draw in default_head(5, space)(torch.randn(20, 5)).sample():
-        assert space.contains(unflatten(space, draw.numpy()))
+def test_plain_form_keeps_the_order_of_a_dict(space: Dict) -> None:
+    """It is that of the flat vector. Gymnasium's own equality does not compare it."""
+    spaces = EnvSpaces("X-v0", space, space)
+    back = EnvSpaces.from_plain(spaces.to_plain())
+    for one in (back.observation_space, back.action_space):
+        assert isinstance(one, Dict)
+        assert list(one) == list(space)
 
 
-def test_actions_and_rewards_pass_through_a_batch_of_real_environments() -> None:
-    """The car's gear comes first, then its steering, clipped; its reward is 1 less the mean error of four numbers."""
-    env = EnvConfig(toy("Car")).make(3, seed=0, training=True)
-    assert env.torchrl.action_spec.shape == (3, 2)
-    assert env.torchrl.action_spec.dtype == torch.float32
-    state = env.torchrl.reset()
-    for _ in range(25):
-        gear, steer = torch.randint(3, (3,)), 2 * torch.randn(3)
-        shown = state["observation"].float()
-        error = torch.nn.functional.one_hot(gear, 3) - shown[:, :3]
-        off = steer.clamp(-1, 1) - shown[:, 3]
-        state["action"] = torch.stack([gear.float(), steer], dim=1)
-        step, state = env.torchrl.step_and_maybe_reset(state)
-        expected = 1 - (error.abs().sum(1) + off.abs()) / 4
-        torch.testing.assert_close(step["next", "reward"].squeeze(1), expected)
-    assert [episode.length for episode in env.drain()] == [10] * 6
-    env.close()
-
-
-@pytest.mark.parametrize("name", ["Grid", "Buttons", "Car", "Robot"])
-def test_the_action_shown_earns_the_full_reward(name: str) -> None:
-    """In every environment of the batch its own."""
-    config = EnvConfig(toy(name))
-    space = config.spec().action_space
-    env = config.make(3, seed=0, training=True)
-    state = env.torchrl.reset()
-    for _ in range(12):
-        shown = [gymnasium_unflatten(space, row.numpy()) for row in state["observation"]]
-        state["action"] = torch.from_numpy(np.stack([flattened(space, action) for action in shown]))
-        step, state = env.torchrl.step_and_maybe_reset(state)
-        assert step["next", "reward"].flatten().tolist() == pytest.approx([1] * 3)
-    env.close()
-
-
-def test_flat_action_takes_vectors() -> None:
-    """Its action space is the plane; the environment below sees actions of its own."""
-    env = FlatAction(Car())
-    assert env.action_space == Box(-np.inf, np.inf, (2,), np.float32)
-    assert env.action(vector(2, -7)) == {"gear": 3, "steer": np.array([-1])}
-    env.reset(seed=0)
-    env.step(vector(2, -7))
-
-
-def test_observations_of_a_dict_are_one_vector() -> None:
-    """The picture's bytes, as numbers, then the hint; the plain action space stays."""
-    env = flat(Senses())
-    assert env.observation_space.shape == (401,)
-    assert env.observation_space.dtype == np.float32
-    assert env.action_space == Discrete(2)
-    seen = {tuple(np.unique(env.reset(seed=seed)[0][:400])) for seed in range(10)}
-    hints = {float(env.reset(seed=seed)[0][400]) for seed in range(10)}
-    assert seen == {(0,), (255,)}
-    assert hints == {-1, 1}
-
-
-@pytest.mark.parametrize("env", [Identity(), gymnasium.make("Pendulum-v1")])
-def test_plain_environments_are_left_alone(env: gymnasium.Env) -> None:
-    """Box and Discrete need no vector."""
-    assert flat(env) is env
-
-
-PIXELS = Box(0, 255, (1, 20, 20), np.uint8)
-
-
-@pytest.mark.parametrize("action", [space for space, _ in SIZES], ids=str)
-@pytest.mark.parametrize("observation", [UNEQUAL, PIXELS, Dict({"eye": PIXELS, "hint": UNEQUAL})], ids=str)
-def test_supported_spaces(observation: Space[Any], action: Space[Any]) -> None:
-    """There is nothing to say against them."""
-    assert unsupported(observation, action) is None
+def test_other_spaces_have_no_plain_form() -> None:
+    """An error is better than half a checkpoint."""
+    with pytest.raises(TypeError, match="no plain form for Text"):
+        EnvSpaces("X-v0", Discrete(2), Tuple([Discrete(2), Text(5)])).to_plain()
 
 
 @pytest.mark.parametrize(
-    ("observation", "action", "words"),
+    ("space", "shape", "dtype"),
     [
-        (Text(5), UNEQUAL, "observations Text(1, 5"),
-        (Discrete(3), UNEQUAL, "observations Discrete(3); only Box, and Dict of Box, are supported"),
-        (Dict({"a": UNEQUAL, "b": Discrete(3)}), UNEQUAL, "only Box, and Dict of Box, are supported"),
-        (Dict({"a": Dict({"b": UNEQUAL})}), UNEQUAL, "only Box, and Dict of Box, are supported"),
-        (UNEQUAL, Text(5), "only Discrete, MultiDiscrete, MultiBinary, Box, and Tuple or Dict of them, are"),
-        (UNEQUAL, Tuple([Discrete(2), Dict({"a": Text(5)})]), "actions Tuple(Discrete(2), Dict('a': Text"),
-        (UNEQUAL, PIXELS, "only floating Box actions are supported"),
-        (UNEQUAL, Tuple([Discrete(2), Box(0, 3, (1,), np.int64)]), "only floating Box actions are supported"),
+        (Box(-1, 1, (17,), np.float64), (17,), torch.float32),
+        (Box(-1, 1, (), np.float32), (), torch.float32),
+        (PIXELS, (1, 20, 20), torch.uint8),
+        (Box(0, 9, (3,), np.int64), (3,), torch.float32),
+        (Dict({"eye": PIXELS, "hint": HINT}), (402,), torch.float32),
+        (Dict({"left": PIXELS, "right": PIXELS}), (800,), torch.uint8),
+        (Dict({"a": Box(-1, 1, (2, 3), np.float64), "b": Box(-1, 1, (), np.float32)}), (7,), torch.float32),
     ],
     ids=str,
 )
-def test_unsupported_spaces_in_words(observation: Space[Any], action: Space[Any], words: str) -> None:
-    """The space, and what would do."""
-    problem = unsupported(observation, action)
-    assert problem is not None
-    assert words in problem
+def test_the_tensor_of_an_observation(space: Space[Any], shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """That of a Dict is flat. Bytes stay bytes where there is nothing else."""
+    spaces = EnvSpaces("X-v0", space, Discrete(2))
+    assert (spaces.observation_shape, spaces.observation_dtype) == (shape, dtype)
 
 
-@pytest.mark.parametrize(("name", "words"), [("Words", "has observations Text"), ("Speech", "has actions Tuple")])
-def test_an_environment_with_unsupported_spaces_is_refused(name: str, words: str) -> None:
-    """By its id and its space."""
-    with pytest.raises(ConfigError, match=f"'tests.toys:Toy{name}-v0' {words}"):
-        EnvConfig(toy(name)).spec()
+@pytest.mark.parametrize(
+    ("space", "shape", "dtype"),
+    [
+        (Discrete(5, start=2), (), torch.int64),
+        (Box(-1, 1, (2, 3), np.float64), (2, 3), torch.float32),
+        (Box(-1, 1, (), np.float32), (), torch.float32),
+        (MultiBinary(3), (3,), torch.float32),
+        (MultiBinary([2, 3]), (6,), torch.float32),
+        (MultiDiscrete([3, 4]), (2,), torch.float32),
+        (MultiDiscrete(np.array([[2, 3], [4, 5]])), (4,), torch.float32),
+        (Tuple([Discrete(2), HINT, MultiBinary([2, 3])]), (9,), torch.float32),
+        (Dict({"a": Discrete(2)}), (1,), torch.float32),
+    ],
+    ids=str,
+)
+def test_the_tensor_of_an_action(space: Space[Any], shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """It is flat and of floats where the action has several parts."""
+    spaces = EnvSpaces("X-v0", HINT, space)
+    assert (spaces.action_shape, spaces.action_dtype) == (shape, dtype)

@@ -1,3 +1,5 @@
+"""A step of the environments is TorchRL's own, and says where an episode begins."""
+
 from __future__ import annotations
 
 import pytest
@@ -7,7 +9,8 @@ from torchrl.envs import EnvBase, GymWrapper
 
 from lit_a3c.envs import EnvConfig
 from lit_a3c.envs.wrapper import VectorEnvWrapper
-from tests.toys import toy
+from lit_a3c.utils.shared_counter import SharedCounter
+from tests.dummy_envs import LIMIT, dummy
 
 
 def steps(env: EnvBase, count: int) -> list[TensorDictBase]:
@@ -24,9 +27,9 @@ def steps(env: EnvBase, count: int) -> list[TensorDictBase]:
     return found
 
 
-@pytest.mark.parametrize("env_id", ["CartPole-v1", "HalfCheetah-v5", "ALE/Pong-v5", toy("TimeLimit")])
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "HalfCheetah-v5", "ALE/Pong-v5", dummy("TimeLimit")])
 def test_a_step_is_torchrls_own(env_id: str) -> None:
-    """Keys, types, shapes and values, resets included."""
+    """Keys, types, shapes and values are the same, those of resets included."""
     ours, theirs = (EnvConfig(env_id).make(3, seed=0, training=True) for _ in range(2))
     assert type(ours.torchrl) is VectorEnvWrapper
     reference = GymWrapper(theirs.gym, categorical_action_encoding=True)
@@ -36,32 +39,61 @@ def test_a_step_is_torchrls_own(env_id: str) -> None:
         for key in expected.keys(True, True):
             torch.testing.assert_close(step[key], expected[key], rtol=0, atol=0)
         ended |= bool(step["next", "done"].any())
-    assert ended == (env_id in ("CartPole-v1", toy("TimeLimit")))
+    assert ended == (env_id in ("CartPole-v1", dummy("TimeLimit")))
     ours.close()
     theirs.close()
 
 
-def test_begun_is_at_first_observations() -> None:
-    """Episodes of 1 and of 20 steps that count their own: begun is where the count is 0, and nowhere else."""
-    env = EnvConfig(toy("Lengths")).make(4, seed=0, training=True)
-    assert env.begun.all()
+def test_a_plain_step_is_the_same() -> None:
+    """TorchRL's ``step``, which checks keys and types, finds nothing to change in what the short step returns."""
+    one, other = (EnvConfig("HalfCheetah-v5").make(3, seed=0, training=True) for _ in range(2))
+    state, after = one.torchrl.reset(), other.torchrl.reset()
+    one.torchrl.run_type_checks = True
+    for _ in range(5):
+        action = one.torchrl.rand_action()["action"]
+        plain = one.torchrl.step(state.set("action", action))["next"]
+        short, after = other.torchrl.step_and_maybe_reset(after.set("action", action))
+        assert set(plain.keys(True, True)) == set(short["next"].keys(True, True))
+        for key, value in plain.items(True, True):
+            assert torch.equal(value, short["next", key])
+        state = plain.exclude("reward")
+    one.close()
+    other.close()
+
+
+def test_every_step_is_counted_as_it_is_taken() -> None:
+    """One counts for each environment, and none for a reset."""
+    env = EnvConfig(dummy("TimeLimit")).make(3, seed=0, training=True)
+    env.torchrl.collected = SharedCounter()
+    state = env.torchrl.reset()
+    for step in range(1, 2 * LIMIT):
+        state["action"] = torch.zeros(3, dtype=torch.int64)
+        _, state = env.torchrl.step_and_maybe_reset(state)
+        assert env.torchrl.collected.total == 3 * step
+    env.close()
+
+
+def test_is_init_is_true_at_first_observations() -> None:
+    """These episodes of 1 and of 20 steps observe their step: is_init is true where it is 0, and nowhere else."""
+    env = EnvConfig(dummy("Lengths")).make(4, seed=0, training=True)
+    assert env.is_init.all()
     seen = []
     for _ in range(2):
         state = env.torchrl.reset()
-        assert env.begun.all()
+        assert env.is_init.all()
         for _ in range(60):
             state["action"] = torch.zeros(4, dtype=torch.int64)
             _, state = env.torchrl.step_and_maybe_reset(state)
-            assert torch.equal(env.begun, state["observation"][:, 0] == 0)
-            seen.append(env.begun)
+            assert torch.equal(env.is_init, state["observation"][:, 0] == 0)
+            seen.append(env.is_init)
     env.close()
-    counts = {int(begun.sum()) for begun in seen}
+    counts = {int(is_init.sum()) for is_init in seen}
     assert counts >= {0, 1, 2}, "nowhere, in one environment, in several"
 
 
-def test_begun_stays_until_the_step() -> None:
-    """Environments reset one after the other are all at their first observations, until they go on."""
-    env = EnvConfig(toy("Counter")).make(3, seed=0, training=True)
+def test_is_init_stays_true_until_the_step() -> None:
+    """Environments that are reset one after the other are all at their first observations, until they step."""
+    env = EnvConfig(dummy("Counter")).make(3, seed=0, training=True)
     state = env.torchrl.reset()
 
     def step() -> None:
@@ -72,11 +104,11 @@ def test_begun_stays_until_the_step() -> None:
         env.torchrl.reset(TensorDict({"_reset": mask}, [3]))
 
     step()
-    assert env.begun.tolist() == [False, False, False]
+    assert env.is_init.tolist() == [False, False, False]
     reset(1)
-    assert env.begun.tolist() == [False, True, False]
+    assert env.is_init.tolist() == [False, True, False]
     reset(0)
-    assert env.begun.tolist() == [True, True, False]
+    assert env.is_init.tolist() == [True, True, False]
     step()
-    assert env.begun.tolist() == [False, False, False]
+    assert env.is_init.tolist() == [False, False, False]
     env.close()

@@ -7,6 +7,7 @@ import pytest
 from tests.commands import launch, script
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -15,9 +16,10 @@ from tests.commands import launch, script
         ["numbers", "--times", "2"],
         ["damage", "--times", "20"],
         ["workers", "--times", "1"],
+        ["workers", "--times", "1", "--engine", "hogwild"],
         ["soak", "--minutes", "0.1"],
     ],
-    ids=lambda arguments: arguments[0],
+    ids=" ".join,
 )
 def test_nothing_goes_wrong(arguments: list[str], tmp_path: Path) -> None:
     done = launch(*arguments, cwd=tmp_path, timeout=240, command=script("crash.py"))

@@ -1,4 +1,4 @@
-"""Tables and curves say what the rows say."""
+"""Tables and curves show the numbers of the rows."""
 
 import csv
 from pathlib import Path
@@ -11,7 +11,7 @@ FIELDS = ("environment", "seed", "evaluation", "steps", "frames", "seconds", "me
 
 
 def write(file: Path, best: dict[tuple[str, int], float]) -> None:
-    """Rows of a run each, with two validations and a last policy at half the best one's return."""
+    """A run for each score: two validations, the best checkpoint, and a last policy of half its return."""
     with file.open("w", newline="") as lines:
         writer = csv.DictWriter(lines, FIELDS)
         writer.writeheader()
@@ -49,8 +49,8 @@ def test_the_table_has_mean_deviation_interval_and_published_score(results: Path
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_ablations_stand_beside_the_same_seeds_of_the_recipe(results: Path, tmp_path: Path) -> None:
+def test_ablations_stand_beside_the_same_seeds_of_the_config(results: Path, tmp_path: Path) -> None:
     write(tmp_path / "ablation-without.csv", {("Hopper-v5", 0): 40.0})
     lines = report(str(results), "--ablations", str(tmp_path / "ablation-without.csv"), cwd=tmp_path)
     assert lines[0] == "| | Hopper-v5 |"
-    assert lines[2:] == ["| the recipe | 100 ± 0 (1) |", "| without | 40 ± 0 (1) |"]
+    assert lines[2:] == ["| the config | 100 ± 0 (1) |", "| without | 40 ± 0 (1) |"]

@@ -1,9 +1,11 @@
-"""A finished run is not repeated, one that was cut short goes on."""
+"""A finished run is not repeated, and an interrupted one goes on."""
 
 import csv
 from pathlib import Path
 
-from tests.commands import launch, read, script
+import pytest
+
+from tests.commands import ROOT, Lightning, launch, read, script
 
 
 def reproduce(directory: Path, *options: str) -> str:
@@ -17,12 +19,13 @@ def reproduce(directory: Path, *options: str) -> str:
         "0",
     ]
     short = ["--data.total_steps", "3200", "--trainer.val_check_interval", "10", "--data.rollout_length", "10"]
-    short += ["--trainer.devices", "1"]
+    short += ["--num_workers", "1"]
     done = launch(*task, *short, *options, cwd=directory, timeout=120, command=script("reproduce.py"))
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+@pytest.mark.campaign
 def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
     run = tmp_path / "runs/reproduce/mujoco-1m/InvertedPendulum-v5/seed0"
     assert "seed 0" in reproduce(tmp_path, "--trainer.max_steps", "20")
@@ -38,14 +41,24 @@ def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
     steps = [int(row["steps"]) for row in rows if row["evaluation"] == "validation"]
     assert steps == sorted(set(steps))
     assert len(steps) > 2
-    assert all(float(row["seconds"]) > 0 and row["versions"] and row["mode"] == "hogwild" for row in rows)
+    assert all(float(row["seconds"]) > 0 and row["versions"] and row["engine"] == "hogwild" for row in rows)
     assert reproduce(tmp_path) == ""
 
 
+@pytest.mark.campaign
 def test_a_task_may_have_options_of_its_own(tmp_path: Path) -> None:
-    """Read from what it reports of two trainings that are refused."""
+    """Read from what is reported of two trainings that are refused."""
     task = ["mujoco-1m", "--seeds", "0", "--environments", "Ant-v5", "Reacher-v5", "--data.rollout_length", "0"]
     done = launch(*task, "--output", str(tmp_path), cwd=tmp_path, timeout=120, command=script("reproduce.py"))
     assert done.returncode == 1
     commands = [line for line in done.stderr.splitlines() if line.startswith("lit-a3c fit")]
     assert ["include_cfrc_ext_in_observation: false" in command for command in sorted(commands)] == [True, False]
+
+
+def test_the_command_line_has_every_option_of_the_experiments(cli: Lightning, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from experiments import EXPERIMENTS
+
+    for experiment in EXPERIMENTS.values():
+        options = [*experiment.options, *(option for extra in experiment.of_environment.values() for option in extra)]
+        assert "total_steps" in cli("fit", f"--config={experiment.config}.yaml", *options, "--print_config")

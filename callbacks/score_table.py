@@ -1,0 +1,67 @@
+"""The score of a tested policy, as a table and a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from lit_a3c import A3C
+from lit_a3c.evaluation.scores import summarize
+
+
+class ScoreTable(Callback):
+    """Prints the score of ``validate`` and ``test``. That of ``test`` is also written as ``test-CHECKPOINT.json``."""
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, A3C)
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            print(table(score_of(pl_module)))
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, A3C)
+        checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
+        score = score_of(pl_module)
+        file = run_directory(trainer) / f"test-{checkpoint.stem if checkpoint else 'untrained'}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(score | {"checkpoint": str(checkpoint)}, indent=2) + "\n")
+        print(table(score))
+        print(f"written to {file}")
+
+
+def score_of(module: A3C) -> dict[str, Any]:
+    """The score of the evaluation that the module has just done, as plain types."""
+    return summarize(module.episodes, module.spaces) | {
+        "deterministic": module.hparams["deterministic_eval"],
+        "trained_steps": module.steps,
+        "returns": [episode.episode_return for episode in module.episodes],
+    }
+
+
+def run_directory(trainer: Trainer) -> Path:
+    """Where a run keeps its files: the logger's directory, or that of the checkpoint that is played."""
+    if trainer.logger is None and trainer.ckpt_path:
+        parent = Path(trainer.ckpt_path).absolute().parent
+        return parent.parent if parent.name == "checkpoints" else parent
+    return Path(trainer.log_dir or trainer.default_root_dir)
+
+
+def table(score: dict[str, Any]) -> str:
+    """A score in lines of name and value."""
+    rows = {
+        "environment": score["env_id"],
+        "episodes": score["episodes"],
+        "return, mean": f"{score['mean']:.2f}",
+        "  95% interval": f"{score['ci95'][0]:.2f} to {score['ci95'][1]:.2f}",
+        "  standard deviation": f"{score['sd']:.2f}",
+        "  median": f"{score['median']:.2f}",
+        "episode length, mean": f"{score['length']:.1f} steps",
+        "played": f"{score['steps']:,} steps, {score['frames']:,} frames",
+        "trained": f"{score['trained_steps']:,} steps",
+    }
+    if "human_normalized" in score:
+        rows["human-normalised score"] = f"{100 * score['human_normalized']:.1f}%"
+    return "\n".join(f"{name:<24}{value}" for name, value in rows.items())

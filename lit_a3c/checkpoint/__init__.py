@@ -1,0 +1,1 @@
+"""Checkpoint files: written whole, found, and checked before they are used."""

@@ -1,0 +1,159 @@
+"""Checkpoint files that are whole or not there, and whose damage is noticed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.utilities.cloud_io import get_filesystem
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
+
+MARK = b"\nlit-a3c sha256 "
+"""The checksum of everything before it follows. torch's reader does not mind it, and itself notices no flipped bit."""
+CHECKSUMMED = "checksummed"
+"""Key of a checkpoint that has a checksum, so that damage to the mark is noticed, too."""
+
+
+class CorruptCheckpointError(ValueError):
+    """A checkpoint file is not what was written."""
+
+
+def serialize(checkpoint: dict[str, Any]) -> bytes:
+    """A checkpoint as torch writes it, and its checksum."""
+    buffer = io.BytesIO()
+    torch.save({**checkpoint, CHECKSUMMED: True}, buffer)
+    data = buffer.getvalue()
+    return data + MARK + hashlib.sha256(data).digest()
+
+
+def deserialize(data: bytes, map_location: Any = "cpu") -> Any:
+    """What :func:`serialize` or ``torch.save`` wrote: tensors and plain types only.
+
+    Raises:
+        CorruptCheckpointError: It cannot be read, or is not as it was written.
+    """
+    end = len(data) - len(MARK) - hashlib.sha256().digest_size
+    marked = end > 0 and data[end:].startswith(MARK)
+    if marked and hashlib.sha256(data[:end]).digest() != data[end + len(MARK) :]:
+        raise CorruptCheckpointError("its checksum is wrong: the file is damaged")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch on files that are no checkpoints; the error says it
+            checkpoint = torch.load(io.BytesIO(data), map_location=map_location, weights_only=True)
+    except Exception as error:  # a damaged file makes torch and pickle raise almost anything
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        raise CorruptCheckpointError(reason) from error
+    if not marked and isinstance(checkpoint, dict) and CHECKSUMMED in checkpoint:
+        raise CorruptCheckpointError("its checksum is missing: the file is damaged")
+    return checkpoint
+
+
+def load_verified(path: str | Path, map_location: Any = "cpu") -> Any:
+    """A checkpoint by path or URL: tensors and plain types only.
+
+    Raises:
+        OSError: The file cannot be read.
+        CorruptCheckpointError: The file is damaged.
+    """
+    return deserialize(read_bytes(str(path)), map_location)
+
+
+def save_atomic(checkpoint: dict[str, Any], path: str | Path) -> None:
+    """Write a checkpoint beside its target, flush it to disk and rename it: the target is the old or the new one.
+
+    Raises:
+        OSError: It cannot be written. The target is as before.
+    """
+    data = serialize(checkpoint)
+    if "://" in str(path):  # an object store's files appear when they are complete
+        with get_filesystem(path).open(path, "wb") as file:
+            file.write(data)
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # the name is safe once the directory is
+        directory = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+class SafeCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints by :func:`save_atomic` and reads them by :func:`load_verified`.
+
+    Where writing fails, on a full disk for example, the training goes on, the target is as before, and the user is
+    told. The same holds for weights that are not finite, which nobody could go on from.
+    """
+
+    _failed = False
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        self._failed = True
+        if bad := [name for name, value in checkpoint.get("state_dict", {}).items() if not _finite(value)]:
+            _report(path, f"{bad[0]} is not finite")
+            return
+        try:
+            save_atomic(checkpoint, path)
+            self._failed = False
+        except OSError as error:
+            _report(path, error.strerror or str(error))
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Not while the checkpoint that was to take its place could not be written."""
+        if not self._failed:
+            super().remove_checkpoint(path)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Tensors and plain types only, whatever the caller asks for.
+
+        Raises:
+            CorruptCheckpointError: The file is damaged.
+        """
+        checkpoint: dict[str, Any] = load_verified(path, map_location)
+        return checkpoint
+
+
+def read_bytes(path: str) -> bytes:
+    """A file's contents, by path or URL."""
+    with get_filesystem(path).open(path, "rb") as file:
+        data: bytes = file.read()
+    return data
+
+
+def is_plain(value: Any) -> bool:
+    """Whether ``torch.load(weights_only=True)`` takes a value that is no tensor."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _finite(value: Any) -> bool:
+    return not isinstance(value, Tensor) or not value.is_floating_point() or bool(value.isfinite().all())
+
+
+def _report(path: Any, reason: str) -> None:
+    print(
+        f"lit-a3c: {path} could not be written: {reason}. The file that was there before is kept.",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -1,0 +1,143 @@
+"""Configs by name, configs that build on another, and checkpoints that carry one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lit_a3c.checkpoint.find import read_checkpoint, resolve_checkpoint
+from lit_a3c.utils.errors import ConfigError, did_you_mean
+
+DEFAULTS = "defaults.yaml"
+"""The shipped config that all others build on."""
+LINKS = {
+    "data.engine": "engine",
+    "data.num_workers": "num_workers",
+    "model.spaces": "data.spaces",
+    "model.total_steps": "data.total_steps",
+}
+"""Arguments of the two modules whose value is that of another, and which are therefore no options."""
+
+
+def shipped_configs() -> dict[str, Path]:
+    """The configs that come with the package, by file name."""
+    directory = Path(str(resources.files("lit_a3c.configs")))
+    return {file.name: file for file in sorted(directory.glob("*.yaml")) if file.name != DEFAULTS}
+
+
+def defaults() -> dict[str, Any]:
+    """The defaults of the command line, by option: ``{"trainer.max_epochs": -1, ...}``."""
+    text = (resources.files("lit_a3c.configs") / DEFAULTS).read_text()
+    return dict(_by_option("", yaml.safe_load(text)))
+
+
+def _by_option(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and "class_path" not in value:
+            yield from _by_option(f"{prefix}{name}.", value)
+        else:
+            yield f"{prefix}{name}", value
+
+
+def resolve_config(name: str, option: str = "--config") -> Path:
+    """A local file of that name, else the shipped config.
+
+    Args:
+        name: What the user wrote.
+        option: Where the user wrote it.
+
+    Raises:
+        ConfigError: Neither exists; with the shipped configs and the nearest.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    shipped = shipped_configs()
+    if name in shipped or f"{name}.yaml" in shipped:
+        return shipped.get(name) or shipped[f"{name}.yaml"]
+    near = did_you_mean(name, shipped)
+    raise ConfigError(f"{option} {name!r} is neither a file nor a shipped config ({', '.join(shipped)}).{near}")
+
+
+def config_chain(name: str, seen: tuple[Path, ...] = ()) -> list[str]:
+    """A config after those that it builds on, each as a path or as text.
+
+    A config names another with ``base: mujoco.yaml`` and then holds only what it changes.
+
+    Raises:
+        ConfigError: One of them cannot be found or read, or builds on itself.
+    """
+    option = "base" if seen else "--config"
+    path = resolve_config(name, option)
+    if path.resolve() in seen:
+        raise ConfigError(f"{option} {name!r} builds on itself: its key base leads back to it.")
+    try:
+        text = path.read_text()
+        content = yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{option} {name!r} cannot be read as YAML: {' '.join(str(error).split())[:160]}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{option} {name!r} is no config: it must be a mapping with data, model and trainer.")
+    for target, source in LINKS.items():
+        section, _, argument = target.partition(".")
+        if isinstance(values := content.get(section), dict) and argument in values:
+            raise ConfigError(f"{option} {name!r}: there is no option {target!r}: its value is that of {source}.")
+    if "base" not in content:
+        return [str(path)]
+    base = content.pop("base")
+    beside = path.parent / str(base)
+    chain = config_chain(str(beside if beside.is_file() else base), (*seen, path.resolve()))
+    return [*chain, yaml.safe_dump(content)]
+
+
+def with_files(argv: list[str]) -> list[str]:
+    """The arguments with the names of configs and runs replaced by files.
+
+    ``--config NAME`` becomes a local file or else the shipped config of that name, after the configs that it builds on.
+    ``--ckpt_path`` may be a file, a run's directory, ``last`` or ``best``. Where no ``--config`` is given, the
+    checkpoint's own config is put first, so that options on the command line override it.
+
+    Raises:
+        ConfigError: No such config or checkpoint, or one that cannot be read.
+    """
+    command, given, options = argv[0], _split_equals(argv[1:]), []
+    configs, checkpoint = 0, None
+    values = iter(given)
+    for option in values:
+        options.append(option)
+        if option not in ("-c", "--config", "--ckpt_path") or (value := next(values, None)) is None:
+            continue
+        if option == "--ckpt_path":
+            if value != "null":
+                checkpoint = resolve_checkpoint(value, prefer="last" if command == "fit" else "best")
+            options.append(str(checkpoint or value))
+        else:
+            chain = config_chain(value)
+            options[-1:] = [part for config in chain for part in ("--config", config)]
+            configs += 1
+    if "--help" in options or "-h" in options:
+        return [command, *options]
+    if command in ("validate", "test"):
+        options = ["--verbose=false", *options]  # Lightning's own table would stand beside ours
+    if checkpoint is not None:
+        config = read_checkpoint(checkpoint).get("config")
+        if not configs:
+            if config is None:
+                raise ConfigError(f"{str(checkpoint)!r} carries no config; name one with --config.")
+            options = ["--config", str(config), *options]
+    elif command != "fit" and not configs:
+        raise ConfigError(f"{command} needs a trained agent: --ckpt_path with a checkpoint or a run's directory.")
+    elif not configs and not any(option.startswith("--data") for option in options):
+        raise ConfigError("fit needs a config, for example --config atari.yaml, or --data.env_id.")
+    return [command, *options]
+
+
+def _split_equals(options: list[str]) -> list[str]:
+    split: list[str] = []
+    for option in options:
+        name, equals, value = option.partition("=")
+        split += [name, value] if equals and name in ("-c", "--config", "--ckpt_path") else [option]
+    return split

@@ -1,0 +1,221 @@
+"""LightningCLI with one switch for the engine, configs by name, and checkpoints that carry their config."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.plugins import CheckpointIO
+
+from lit_a3c.callbacks.last_checkpoint import LastCheckpoint
+from lit_a3c.callbacks.progress import StepProgressBar
+from lit_a3c.callbacks.score_table import ScoreTable
+from lit_a3c.callbacks.stop_on_signal import StopOnSignal
+from lit_a3c.callbacks.video import VideoRecorder
+from lit_a3c.checkpoint.find import read_checkpoint
+from lit_a3c.checkpoint.io import SafeCheckpointIO
+from lit_a3c.cli.configs import LINKS, defaults, with_files
+from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
+from lit_a3c.cli.run_directory import check_writable, continue_run
+from lit_a3c.cli.validation import check_options, trainer_options
+from lit_a3c.datamodule import RolloutDataModule
+from lit_a3c.engines.processes import WorkerError
+from lit_a3c.engines.registry import EngineName
+from lit_a3c.module import A3C
+from lit_a3c.utils import compat
+from lit_a3c.utils.errors import ConfigError
+from lit_a3c.utils.finite import NotFiniteError
+from lit_a3c.utils.signals import INTERRUPTION
+
+CALLBACKS = {
+    "best_checkpoint": ModelCheckpoint,
+    "last_checkpoint": LastCheckpoint,
+    "video": VideoRecorder,
+    "progress": StepProgressBar,
+}
+"""Callbacks that every training has, each with a section of the config. ``trainer.callbacks`` adds further ones."""
+SECTIONS = ("seed_everything", "engine", "num_workers", "model", "data", "trainer", *CALLBACKS)
+"""What of a config goes into a checkpoint."""
+
+
+def run(argv: list[str]) -> int:
+    """Run a command.
+
+    Args:
+        argv: The command and its options.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ConfigError: The request cannot work.
+    """
+    silence_library_warnings()
+    try:
+        A3CCLI(argv)
+    except ParseError as error:
+        raise ConfigError(format_parse_error(error)) from error
+    except (WorkerError, NotFiniteError) as error:
+        if INTERRUPTION.signum is None:  # else it comes from the shutting down
+            print(f"lit-a3c: {error}", file=sys.stderr)
+        return 1
+    except (SystemExit, KeyboardInterrupt) as stop:  # Lightning turns the one into the other where it can
+        return stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 1
+    return 0
+
+
+class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
+    """LightningCLI whose module learns its spaces and budget from the data module.
+
+    Args:
+        argv: The command and its options.
+    """
+
+    def __init__(self, argv: list[str]) -> None:
+        self._command = argv[0]
+        super().__init__(
+            A3C,
+            RolloutDataModule,
+            save_config_callback=SaveConfigToCheckpoint,
+            save_config_kwargs={"overwrite": True},
+            seed_everything_default=True,
+            parser_class=Parser,
+            auto_configure_optimizers=False,
+            args=with_files(argv),
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """The one command that is run. The parsers of the others would take a tenth of a second."""
+        return {self._command: super().subcommands()[self._command]}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--engine",
+            type=EngineName,
+            help="Who steps the environments, and where gradients are applied. hogwild: lock-free workers (the paper's "
+            "A3C). async: one learner and workers that do not wait. sync: one learner that waits for all (A2C). "
+            "serial: no processes, reproducible to the bit.",
+        )
+        parser.add_argument(
+            "--num_workers",
+            type=int | Literal["auto"],
+            help="Worker processes. auto: one for each core, at most 16; 1 with serial.",
+        )
+        for section, callback in CALLBACKS.items():
+            parser.add_lightning_class_args(callback, section)
+        for target, source in LINKS.items():
+            parser.link_arguments(source, target, apply_on="instantiate" if source == "data.spaces" else "parse")
+        parser.set_defaults(defaults())
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, and refuse what contradicts itself and what Lightning would take without a message.
+
+        Raises:
+            ConfigError: Such an option is given.
+        """
+        super().parse_arguments(parser, args)
+        command = self.config.subcommand
+        check_options(self.config[command], fit=command == "fit")
+
+    def before_instantiate_classes(self) -> None:
+        """Name the run after its environment, and refuse a directory that cannot be written to."""
+        trainer = self.config[self.subcommand].trainer
+        if self.subcommand != "fit" or not trainer.logger:
+            return
+        options = trainer.logger.get("init_args") if not isinstance(trainer.logger, bool | list) else None
+        if options is not None and "save_dir" in options:
+            continue_run(options, self.config[self.subcommand].ckpt_path)
+            if options.get("name") is None:
+                options["name"] = self.config[self.subcommand].data.env_id.split("/")[-1].split(":")[-1]
+            check_writable(options["save_dir"])
+            run = Path(options["save_dir"], options["name"], str(options.get("version")), "checkpoints")
+            if run.is_dir():  # of a run that goes on
+                check_writable(str(run))
+
+    def before_fit(self) -> None:
+        """Say what is about to run, and where its files go.
+
+        Raises:
+            ConfigError: The run to go on with has had its steps.
+        """
+        config, data = self.config[self.subcommand], self.datamodule
+        if config.ckpt_path and (done := read_checkpoint(Path(config.ckpt_path))["steps"]) >= data.total_steps:
+            raise ConfigError(f"the run has finished its {done:,} steps. Give it more with --data.total_steps.")
+        print(
+            f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps, {config.engine}, {data.workers} workers of "
+            f"{data.envs_per_worker} environments; files in {self.trainer.log_dir or self.trainer.default_root_dir}",
+            flush=True,
+        )
+
+    def instantiate_classes(self) -> None:
+        """Make everything; a value that a class of Lightning or torch refuses is the user's to change.
+
+        Raises:
+            ConfigError: With the class's own reason.
+        """
+        try:
+            super().instantiate_classes()
+        except ConfigError:
+            raise
+        except (TypeError, ValueError, MisconfigurationException) as error:
+            raise ConfigError(str(error).strip().splitlines()[0]) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self.config_init[self.subcommand]
+        sections = compat.callback_sections(self)
+        if config.trainer.enable_progress_bar is False:
+            sections.remove("progress")
+        if config.trainer.enable_checkpointing is False:
+            sections[:] = [section for section in sections if not section.endswith("_checkpoint")]
+        callbacks = list(config.trainer.callbacks or [])
+        if self.subcommand == "fit":
+            callbacks.insert(0, StopOnSignal())  # before those that record at the end
+        else:
+            kwargs.setdefault("logger", False)
+            callbacks.append(ScoreTable())
+        plugins = config.trainer.plugins or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            kwargs["plugins"] = [*plugins, SafeCheckpointIO()]
+        kwargs.update(trainer_options(config, fit=self.subcommand == "fit"))
+        return super().instantiate_trainer(callbacks=callbacks, **kwargs)
+
+
+class SaveConfigToCheckpoint(SaveConfigCallback):
+    """Writes the config of a training into its directory and into its checkpoints."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit":
+            super().setup(trainer, pl_module, stage)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False, format="yaml"))
+        checkpoint["config"] = yaml.safe_dump({key: config[key] for key in SECTIONS if key in config})
+
+
+def silence_library_warnings() -> None:
+    """Filter the warnings of libraries about their own insides, on which no user of ours can act."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for message in (
+        ".*args parameter is intended to run from within Python.*",
+        ".*treespec.*",
+        ".*does not have many workers.*",
+        ".*Checkpoint directory.*exists and is not empty.*",
+        ".*Previous log files in this directory will be deleted.*",
+        ".*The dirpath has changed from.*",
+        ".*your dataloader is not resumable.*",
+        ".*smaller than the logging interval.*",
+        ".*The environment .* is out of date.*",
+        ".*settotalmass.*",
+        ".*Trying to infer the `batch_size`.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)

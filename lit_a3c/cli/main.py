@@ -1,0 +1,70 @@
+"""The entry point. It answers at once what needs no torch, and leaves the rest to :mod:`lit_a3c.cli.lightning_cli`."""
+
+from __future__ import annotations
+
+import sys
+
+from lit_a3c import __version__
+from lit_a3c.utils.errors import ConfigError, did_you_mean
+from lit_a3c.utils.signals import INTERRUPTION
+
+COMMANDS = {
+    "fit": "train an agent",
+    "validate": "play a few episodes with a trained agent",
+    "test": "play 100 episodes with a trained agent and write its score",
+    "predict": "record a video of a trained agent",
+}
+
+HELP = f"""usage: lit-a3c COMMAND [options]
+
+Asynchronous advantage actor-critic (A3C) on PyTorch Lightning and TorchRL, version {__version__}.
+
+commands:
+{chr(10).join(f"  {name:<10} {what}" for name, what in COMMANDS.items())}
+
+examples:
+  lit-a3c fit --config atari.yaml
+  lit-a3c fit --config mujoco.yaml --data.env_id Hopper-v5 --model.entropy_coef 0.001 --trainer.logger.name try1
+  lit-a3c fit --ckpt_path last                    go on with the newest run
+  lit-a3c test --ckpt_path runs/Pong-v5/version_0
+  lit-a3c fit --config cartpole.yaml --engine serial  without worker processes, reproducible to the bit
+  lit-a3c fit --config atari.yaml --print_config  every option with its value
+
+options:
+  -h, --help       this text; `lit-a3c COMMAND --help` lists every option of a command
+  --version        the version
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Arguments without the program's name; ``sys.argv`` by default.
+
+    Returns:
+        Exit code: 0, 1 for a run that failed, 2 for a request that cannot work, 130 after Ctrl-C, 143 after SIGTERM.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if argv in (["--version"], ["-V"]):
+        print(f"lit-a3c {__version__}")
+        return 0
+    if not argv or argv[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0
+    try:
+        if argv[0] not in COMMANDS:
+            near = did_you_mean(argv[0], COMMANDS)
+            raise ConfigError(f"{argv[0]!r} is not a command ({', '.join(COMMANDS)}).{near}")
+        if argv[0] == "fit":
+            from lit_a3c.engines.processes import warm_up
+
+            warm_up()
+        with INTERRUPTION.handled():
+            from lit_a3c.cli.lightning_cli import run
+
+            code = run(argv)
+            return INTERRUPTION.exit_code or code
+    except ConfigError as error:
+        print(f"lit-a3c: {error}", file=sys.stderr)
+        return 2

@@ -1,0 +1,217 @@
+"""What jsonargparse refuses, in the words of who typed it: the option, the rule, and the nearest that is accepted.
+
+jsonargparse parses the options of a class that a config names (``model.body``, ``trainer.logger``) with a parser made
+from the signature of that class. Each parser here explains its own refusals, so a suggestion is always something that
+the chosen class accepts. A parser that quotes the refusal of an inner one adds the key that leads there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import inspect
+import re
+from typing import Any
+
+from lightning.pytorch.cli import LightningArgumentParser
+
+from lit_a3c.utils import compat
+from lit_a3c.utils.errors import ConfigError, did_you_mean
+
+AT = "{at}"
+"""Stands in an explanation for the keys that lead to the parser which gives it, for example ``model.body.``."""
+IN_WORDS = {
+    "int": "a whole number",
+    "float": "a finite number",
+    "bool": "true or false",
+    "str": "text",
+    "dict": "a mapping such as {key: value}",
+    "list": "a list such as [1, 2]",
+    "Sequence": "a list such as [1, 2]",
+    "Iterable": "a list",
+    "NoneType": "null",
+}
+"""What a user may write for a type."""
+
+
+class ParseError(ConfigError):
+    """A refusal by a parser. Its text has ``AT`` in it, because an outer parser may quote it."""
+
+
+class Parser(LightningArgumentParser):
+    """A parser that explains what it refuses in one line, and that takes no abbreviated option for another."""
+
+    class_name = ""
+    """The class whose parameters are the options of this parser; empty for the parser of a command."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def add_class_arguments(self, theclass: type, nested_key: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        added = super().add_class_arguments(theclass, nested_key, *args, **kwargs)
+        if nested_key is None:
+            self.class_name = theclass.__name__
+        return added
+
+    def error(self, message: str, ex: Exception | None = None) -> Any:
+        """Refuse what was given.
+
+        Raises:
+            ParseError: Always.
+        """
+        raise ParseError(_describe(message, self)) from ex
+
+
+def format_parse_error(error: ParseError) -> str:
+    """The explanation of the outermost parser: one line."""
+    return str(error).replace(AT, "")
+
+
+def _describe(message: str, parser: Parser) -> str:
+    """One line: the option, what was given, what is allowed, and the nearest right name.
+
+    Args:
+        message: What jsonargparse says.
+        parser: The parser that says it.
+    """
+    message = message.strip().removeprefix('Parser key "config": ')  # the option that named the file
+    found = re.match(r'Parser key "([^"]+)"', message)
+    if found is None:
+        return _refused_option(message, parser)
+    key = found[1]
+    actions = (action for action in compat.actions_of(parser) if action.dest == key)
+    classes = compat.accepted_classes(next(actions, None))
+    if quoted := re.search(rf"^[ -]*(.*{re.escape(AT)}.*)$", message, re.MULTILINE):
+        explanation = quoted[1].replace(AT, f"{AT}{key}.")
+        unknown = re.match(rf"there is no option '--{re.escape(AT)}(\w+)' of \w+\.$", quoted[1])
+        return explanation + _owners(unknown[1], classes) if unknown else explanation
+    if nested := re.search(r"NestedArg\(key='([^']+)'", message):
+        refused = f"there is no option '--{AT}{key}.{nested[1]}' before '--{AT}{key}' names a class."
+        return refused + _owners(nested[1], classes)
+    return _refused_value(message, key, classes)
+
+
+# Options
+
+
+def _refused_option(message: str, parser: Parser) -> str:
+    """A parser's complaint that is not about the value of one of its options."""
+    if missing := re.search(r"arguments are required: (.*)", message):
+        commands = "|".join(_commands(parser))
+        names = [re.sub(rf"^({commands})\.", "", name) for name in missing[1].split(", ")]
+        return "missing: " + ", ".join(f"'--{AT}{name}'" for name in names)
+    if linked := re.match(r"argument (\S+) --> (\S+):", message):
+        return f"there is no option '--{AT}{linked[2]}': its value is that of {AT}{linked[1]}."
+    unknown = re.search(r"unrecognized arguments: --([^\s=]+)|accept option '([^']+)'|Option '([^']+)' is not", message)
+    if unknown is None:
+        return message.splitlines()[0][:200]
+    given = next(filter(None, unknown.groups()))
+    if parser.class_name and given == "class_path":  # then the mapping that has it was not taken for a class
+        return f"beside '--{AT}class_path' there may be '--{AT}init_args' and nothing else."
+    near = _nearest(given, _options(parser))
+    where = f" of {parser.class_name}" if parser.class_name else ""
+    return f"there is no option '--{AT}{given}'{where}." + (f" Did you mean '--{AT}{near}'?" if near else "")
+
+
+def _options(parser: argparse.ArgumentParser) -> set[str]:
+    """Every option of a parser and of its commands, without dashes."""
+    options = {"class_path", "init_args"} if getattr(parser, "class_name", "") else set()
+    for action in compat.actions_of(parser):
+        names = {name.removeprefix("--") for name in action.option_strings if name.startswith("--")}
+        options |= {name for name in names if not name.endswith((".help", "+"))}
+    return options.union(*map(_options, _commands(parser).values()))
+
+
+def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parsers of the commands of a parser."""
+    choices = (action.choices for action in compat.actions_of(parser) if isinstance(action.choices, dict))
+    return next(choices, {})
+
+
+def _nearest(given: str, options: set[str]) -> str | None:
+    """The option that an unknown one was meant for: one of its names corrected, else the same name in another place."""
+    append = "+" if given.endswith("+") else ""
+    names = given.removesuffix("+").split(".")
+    paths = [option.split(".") for option in options]
+    for depth, name in enumerate(names):
+        siblings = {path[depth] for path in paths if len(path) > depth and path[:depth] == names[:depth]}
+        if name not in siblings:
+            near = difflib.get_close_matches(name, siblings, n=1, cutoff=0.6)
+            if near:
+                return ".".join([*names[:depth], *near, *names[depth + 1 :]]) + append
+            break
+    elsewhere = sorted(".".join(path) for path in paths if path[-1] == names[-1] and path != names)
+    return elsewhere[0] + append if elsewhere else None
+
+
+def _owners(option: str, classes: compat.AcceptedClasses) -> str:
+    """The classes that could be chosen instead, and that have such an option."""
+    owners = [cls.__name__ for cls in classes.subclasses.values() if option in inspect.signature(cls).parameters]
+    return f" Classes that have it: {', '.join(owners)}." if owners else ""
+
+
+# Values
+
+
+def _refused_value(message: str, key: str, classes: compat.AcceptedClasses) -> str:
+    """The complaint about the value of an option."""
+    name = f"{AT}{key}"
+    if several := re.search(r"Multiple subclasses with name (\w+)\..*?: (.*?)\.?$", message, re.MULTILINE):
+        return f"{name} {several[1]!r} is the name of several classes. Give a path: {several[2]}."
+    value = re.search(r"G(?:ot|iven) value: (.*)|Unable to load config ['\"](.*)['\"]", message)
+    if classes.subclasses and (path := _class_path(message) or (value and value[1])):
+        kinds = " or ".join(dict.fromkeys(cls.__name__ for cls in classes.types))
+        return f"{name} {path!r} is no {kinds} that can be imported.{_near_class(path, classes)}"
+    allowed = _allowed(message)
+    if "Unable to load config" in message or any(map(dataclasses.is_dataclass, classes.types)):
+        allowed.insert(0, "a mapping of its options")
+    if value is None or not allowed:
+        return f"{name}: {message.splitlines()[-1].strip(' -')[:200]}"
+    given = next(filter(None, value.groups()), "").strip().strip("'")
+    near = did_you_mean(given, _literals(message), cutoff=0.6)
+    return f"{name} {given!r} must be {' or '.join(dict.fromkeys(allowed))}.{near}"
+
+
+def _class_path(message: str) -> str | None:
+    """The class path that cannot be used, where the complaint is about one."""
+    for pattern in (
+        r"given class_path '([^']+)'",
+        r"dot import path string: (\S+)",
+        r"Import path (\S+) does not correspond",
+        r"class_path'?[=:] ?'([^']+)'",
+        r"Expected a path but (\S+) either",
+    ):
+        if found := re.search(pattern, message):
+            return found[1]
+    return None
+
+
+def _near_class(path: str, classes: compat.AcceptedClasses) -> str:
+    """The nearest class: by name, or by path where another has the same name."""
+    near: dict[str, str] = {}
+    for import_path, cls in classes.subclasses.items():
+        name = cls.__name__.lower()
+        near[name] = import_path if name in near else cls.__name__
+    found = difflib.get_close_matches(path.rpartition(".")[2].lower(), near, n=1, cutoff=0.7)
+    return f" Did you mean {near[found[0]]!r}?" if found else ""
+
+
+def _allowed(message: str) -> list[str]:
+    """The types and literals that a message expects, in plain words."""
+    kinds = re.findall(r"Expected (?:a )?<class '([\w.]+)'>", message)
+    names = [kind.rpartition(".")[2] for kind in kinds]
+    literals = _literals(message)
+    choice = [f"one of {', '.join(literals)}" if len(literals) > 1 else "".join(literals)]
+    numbers = [name for name in names if name != "NoneType"]
+    return [
+        *(IN_WORDS.get(name, name) for name in numbers),
+        *(choice if literals else []),
+        *(["null"] if len(numbers) < len(names) else []),
+    ]
+
+
+def _literals(message: str) -> list[str]:
+    """The words that a message expects."""
+    found = re.findall(r"typing\.Literal\[([^\]]*)\]", re.sub(r"Subtypes: .*", "", message))
+    return list(dict.fromkeys(literal.strip(" '") for literals in found for literal in literals.split(",")))

@@ -1,0 +1,94 @@
+"""What contradicts itself, what Lightning takes without a message, and what the engine makes of the trainer."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lightning.pytorch.strategies import StrategyRegistry
+
+from lit_a3c.engines.hogwild.strategy import Hogwild
+from lit_a3c.engines.processes import default_workers
+from lit_a3c.utils.errors import ConfigError, check_number, did_you_mean
+
+
+def check_options(config: Any, *, fit: bool) -> None:
+    """Refuse options that cannot work together or by themselves.
+
+    Args:
+        config: A command's whole configuration.
+        fit: Whether the command trains. Other commands use no engine.
+
+    Raises:
+        ConfigError: Such an option is given.
+    """
+    if not isinstance(config.seed_everything, bool):
+        check_number("seed_everything", config.seed_everything, low=0, high=2**32 - 1, whole=True)
+    check_number("trainer.log_every_n_steps", config.trainer.log_every_n_steps or 0, low=0, whole=True)
+    check_number("trainer.gradient_clip_val", config.trainer.gradient_clip_val or 0, low=0)
+    if isinstance(config.trainer.val_check_interval, int | float):
+        check_number("trainer.val_check_interval", config.trainer.val_check_interval, above=0)
+    if config.num_workers != "auto":
+        check_number("num_workers", config.num_workers, low=1, high=1024, whole=True)
+    if fit and config.engine == Hogwild.strategy_name:
+        _check_hogwild(config)
+    elif fit:
+        _check_one_learner(config)
+
+
+def trainer_options(config: Any, *, fit: bool) -> dict[str, Any]:
+    """What the engine decides of the trainer, as arguments of ``Trainer``.
+
+    Args:
+        config: A command's whole configuration, checked.
+        fit: Whether the command trains. Other commands need one process.
+    """
+    if not fit:
+        return {"strategy": "auto", "devices": 1}
+    if config.engine != Hogwild.strategy_name:
+        return {"devices": 1} if config.trainer.devices == "auto" else {}  # Lightning would take all GPUs
+    workers = default_workers() if config.num_workers == "auto" else config.num_workers
+    return {"strategy": Hogwild.strategy_name, "devices": workers, "accelerator": "cpu"}
+
+
+def _check_one_learner(config: Any) -> None:
+    strategy, known = config.trainer.strategy, {"auto", *StrategyRegistry.available_strategies()}
+    if _strategy_name(strategy) == Hogwild.strategy_name:
+        raise ConfigError(
+            f"trainer.strategy 'hogwild' contradicts engine {config.engine!r}. Use --engine hogwild alone."
+        )
+    if isinstance(strategy, str) and strategy not in known:
+        near = did_you_mean(strategy, sorted(known - {Hogwild.strategy_name}))
+        raise ConfigError(f"trainer.strategy {strategy!r} must be auto or one of Lightning's.{near}")
+    for name in ("devices", "num_nodes"):
+        if not re.fullmatch(r"1|auto|\[\d+\]", str(config.trainer[name])):
+            raise ConfigError(
+                f"trainer.{name} {config.trainer[name]!r} must be 1: with engine {config.engine!r} one process learns. "
+                "Use --num_workers for more actors, or --engine hogwild for more learners."
+            )
+
+
+def _check_hogwild(config: Any) -> None:
+    strategy, devices = _strategy_name(config.trainer.strategy), str(config.trainer.devices)
+    if strategy not in ("auto", Hogwild.strategy_name):
+        raise ConfigError(
+            f"trainer.strategy {config.trainer.strategy!r} contradicts engine 'hogwild', which is a strategy itself. "
+            "Use --engine async for one learner."
+        )
+    if devices not in ("auto", str(config.num_workers)):
+        raise ConfigError(
+            f"trainer.devices {devices} contradicts num_workers {config.num_workers!r}. The workers of hogwild are "
+            "--num_workers."
+        )
+    if config.trainer.num_nodes != 1:
+        raise ConfigError(f"trainer.num_nodes {config.trainer.num_nodes!r} must be 1: hogwild shares memory.")
+    if config.trainer.accelerator not in ("cpu", "auto"):
+        raise ConfigError(
+            f"trainer.accelerator {config.trainer.accelerator!r} must be cpu: hogwild shares its memory. "
+            "One learner may have a GPU: --engine async."
+        )
+
+
+def _strategy_name(strategy: Any) -> str:
+    """The name of a ``trainer.strategy`` that is given by name or by class path."""
+    return str(strategy.get("class_path", "") if hasattr(strategy, "get") else strategy).split(".")[-1].lower()

@@ -1,0 +1,219 @@
+"""The LightningDataModule: rollouts to learn from, episodes to score, episodes to record."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+
+import lit_a3c.engines.hogwild.strategy  # noqa: F401 - makes Trainer(strategy="hogwild") known to Lightning
+from lit_a3c.engines.base import Engine, RolloutConfig, learner_of
+from lit_a3c.engines.loader import RolloutLoader
+from lit_a3c.engines.processes import cores, default_workers
+from lit_a3c.engines.registry import ENGINES, EngineName, make_source
+from lit_a3c.envs import AtariOptions, EnvConfig
+from lit_a3c.evaluation.play import EpisodeBatch, EpisodeLoader, EvaluationEnvs
+from lit_a3c.utils import compat
+from lit_a3c.utils.errors import ConfigError, check_choice, check_number
+
+
+class RolloutDataModule(LightningDataModule):
+    """Experience from parallel environments, under the policy of the module that is being trained.
+
+    Args:
+        env_id: ``ALE/<Game>-v5``, any id of Gymnasium's registry, or ``module:Id``.
+        total_steps: Steps (decisions, not frames) to train for, over all environments.
+        engine: Who steps the environments, and where gradients are applied. ``hogwild``: lock-free workers, the paper's
+            A3C; needs ``Trainer(strategy="hogwild", devices=N)``, which sets it. ``async``: one learner takes each
+            worker's rollout as it comes. ``sync``: one update on the rollouts of all workers. ``serial``: the same
+            without processes, reproducible to the bit. Default: the trainer's, else ``async``.
+        num_workers: Worker processes, or ``auto``: one for each core, at most 16; 1 with ``serial``. Not for
+            ``hogwild``, whose workers are the trainer's devices.
+        envs_per_worker: Environments that each worker steps as one batch.
+        rollout_length: Steps that a worker takes with the same weights, the paper's ``t_max``.
+        num_minibatches: Updates made of one rollout, each of its own share of the environments, and no more than there
+            are environments. With as many, every update is of one environment's ``t_max`` steps, as the paper's.
+        max_restarts: Workers that may be replaced because they crashed or hung, before the next one ends the training.
+            A worker that raises an exception before its first rollout ends it at once.
+        worker_timeout: Seconds without a rollout after which a worker is taken for hung.
+        eval_episodes: Episodes of each validation.
+        test_episodes: Episodes of ``lit-a3c test``.
+        predict_episodes: Episodes that ``lit-a3c predict`` records.
+        atari: The protocol of Atari games; for these only.
+        env_kwargs: Keyword arguments of the environment's constructor; not for Atari games.
+
+    Attributes:
+        env: The environment.
+        spaces: Its spaces; for the module.
+
+    Raises:
+        ConfigError: Unknown environment, unsupported spaces, or a number out of its range.
+    """
+
+    def __init__(
+        self,
+        env_id: str,
+        total_steps: int = 1_000_000,
+        engine: EngineName | None = None,
+        num_workers: int | Literal["auto"] = "auto",
+        envs_per_worker: int = 16,
+        rollout_length: int = 5,
+        num_minibatches: int = 1,
+        max_restarts: int = 10,
+        worker_timeout: float = 120.0,
+        eval_episodes: int = 10,
+        test_episodes: int = 100,
+        predict_episodes: int = 1,
+        atari: AtariOptions | None = None,
+        env_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if engine is not None:
+            check_choice("engine", engine, ENGINES)
+        check_number("data.total_steps", total_steps, low=1, whole=True)
+        if num_workers != "auto":
+            check_number("num_workers", num_workers, low=1, high=1024, whole=True)
+        check_number("data.envs_per_worker", envs_per_worker, low=1, high=4096, whole=True)
+        check_number("data.rollout_length", rollout_length, low=1, high=100_000, whole=True)
+        check_number("data.num_minibatches", num_minibatches, low=1, whole=True)
+        check_number("data.max_restarts", max_restarts, low=0, whole=True)
+        check_number("data.worker_timeout", worker_timeout, low=5)
+        for name, value in (("eval", eval_episodes), ("test", test_episodes), ("predict", predict_episodes)):
+            check_number(f"data.{name}_episodes", value, low=1, high=100_000, whole=True)
+        self.env = EnvConfig(env_id, atari, env_kwargs or {})
+        self.spaces = self.env.spaces()
+        self.total_steps = total_steps
+        self.engine = engine
+        self.num_workers = num_workers
+        self.envs_per_worker = envs_per_worker
+        self.rollout_length = rollout_length
+        self.num_minibatches = min(num_minibatches, envs_per_worker)
+        self.max_restarts, self.worker_timeout = max_restarts, worker_timeout
+        self.eval_episodes, self.test_episodes, self.predict_episodes = eval_episodes, test_episodes, predict_episodes
+        self._strategy: Engine | None = None
+        self._open: list[RolloutLoader | EpisodeLoader] = []
+
+    def use_engine(self, engine: Engine) -> None:
+        """Take rollouts from an engine that is the trainer's strategy.
+
+        Raises:
+            ConfigError: This data module was given another engine, or workers of its own.
+        """
+        name = engine.strategy_name
+        if self.engine not in (None, name):
+            raise ConfigError(
+                f"engine {self.engine!r} is not that of Trainer(strategy={name!r}). Give only one of them."
+            )
+        if self.num_workers not in ("auto", engine.num_processes):
+            raise ConfigError(
+                f"num_workers {self.num_workers} contradicts Trainer(strategy={name!r}, "
+                f"devices={engine.num_processes}). Give only one of them."
+            )
+        self._strategy = engine
+
+    @property
+    def workers(self) -> int:
+        """The number of workers, where ``num_workers`` may be ``auto``."""
+        if self.num_workers != "auto":
+            return self.num_workers
+        return 1 if self.engine == "serial" else default_workers()
+
+    def rollout_config(self) -> RolloutConfig:
+        """What the workers collect. A resumed run does not replay the start of the run that it continues."""
+        learner, engine = learner_of(self._trainer), self._engine
+        return RolloutConfig(
+            env=self.env,
+            spaces=self.spaces,
+            engine=engine,
+            num_workers=1 if self._strategy else self.workers,
+            envs_per_worker=self.envs_per_worker,
+            rollout_length=self.rollout_length,
+            seed=self._seed + learner.ledger.learned.total,
+            behaviour_log_prob=learner.needs_behaviour_log_prob,
+            first_worker=self._trainer.global_rank,
+            resumable=engine == "serial",
+            max_restarts=self.max_restarts,
+            worker_timeout=self.worker_timeout,
+        )
+
+    def train_dataloader(self) -> RolloutLoader:
+        """Rollouts without end. Workers start now and act as soon as they can."""
+        config, learner = self.rollout_config(), learner_of(self._trainer)
+        # The learner shares the cores with the workers: with more threads than cores convolutions are several
+        # times slower. Where it acts itself, one thread makes small networks fast and sums reproducible.
+        alone = config.engine not in ("async", "sync")
+        torch.set_num_threads(1 if alone else max(1, cores() - config.num_workers))
+        if config.first_worker:
+            torch.manual_seed(config.worker_seed(config.first_worker))  # its actions are draws of its own
+        if self._strategy is not None:
+            source = self._strategy.make_source(config, learner)
+        else:
+            source = make_source(config, learner.policy, learner.ledger)
+        started = functools.partial(compat.batches_started, self._trainer)
+        loader = RolloutLoader(source, config, learner.ledger, self.total_steps, self.num_minibatches, started)
+        self._open.append(loader)
+        return loader
+
+    def val_dataloader(self) -> EpisodeLoader:
+        """Whole episodes under the present policy."""
+        return self._episodes(self.eval_episodes, seed=10_000_000)
+
+    def test_dataloader(self) -> EpisodeLoader:
+        """Whole episodes under the policy to be scored."""
+        return self._episodes(self.test_episodes, seed=20_000_000)
+
+    def predict_dataloader(self) -> EpisodeLoader:
+        """Episodes to be recorded, one at a time."""
+        return self._episodes(self.predict_episodes, seed=30_000_000, max_envs=1, render=True)
+
+    def recording(self, seed: int) -> EpisodeBatch:
+        """One episode to be recorded. Its environment is the caller's to close: ``batch.envs.close()``."""
+        return EpisodeBatch(EvaluationEnvs(self.env, 1, render=True), self._seed + seed, 1, self._check)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process, which has a trainer and environments of its own."""
+        fresh: dict[str, Any] = {"trainer": None, "_strategy": None, "_open": []}
+        return {**self.__dict__, **fresh, "engine": None, "num_workers": "auto"}
+
+    def teardown(self, stage: str) -> None:
+        self._close()
+
+    def on_exception(self, exception: BaseException) -> None:
+        """Lightning calls no ``teardown`` on this way out."""
+        self._close()
+
+    def _episodes(self, count: int, seed: int, **kwargs: Any) -> EpisodeLoader:
+        loader = EpisodeLoader(self.env, count, self._seed + seed, self._check, **kwargs)
+        self._open.append(loader)
+        return loader
+
+    def _check(self) -> None:
+        """An evaluation may take long: a worker that fails meanwhile is replaced at once."""
+        if self._strategy is not None:
+            self._strategy.check()
+
+    def _close(self) -> None:
+        for loader in self._open:
+            loader.close()
+        self._open, self._strategy = [], None
+
+    @property
+    def _engine(self) -> str:
+        if self._strategy is not None:
+            return self._strategy.strategy_name
+        if self.engine == "hogwild":
+            raise ConfigError("engine 'hogwild' is a strategy of the trainer: Trainer(strategy='hogwild', devices=N).")
+        return self.engine or "async"
+
+    @property
+    def _trainer(self) -> Trainer:
+        if self.trainer is None:
+            raise ConfigError("RolloutDataModule acts with the policy of a module: pass both to a Trainer.")
+        return self.trainer
+
+    @property
+    def _seed(self) -> int:
+        """From ``seed_everything``."""
+        return torch.initial_seed() % 2**30

@@ -1,0 +1,1 @@
+"""Who steps environments, and where gradients are applied."""

@@ -1,0 +1,121 @@
+"""The train loader: weights out, rollouts in."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_a3c.engines.base import RolloutConfig, RolloutSource
+from lit_a3c.engines.ledger import StepLedger
+from lit_a3c.rollout import Episode, Rollout
+
+
+class RolloutLoader:
+    """Publishes the newest weights, then yields the next rollout, in as many minibatches as asked for.
+
+    It does not end by itself: the module stops the training when the budget is used up, by whichever process. It has
+    a length, because Lightning fetches one rollout ahead of a loader without one: a hidden update of lag.
+
+    Args:
+        source: Where the rollouts come from.
+        config: What the source collects.
+        ledger: The steps of the training.
+        total_steps: Steps after which the training ends.
+        num_minibatches: Updates made of one rollout.
+        batches_started: Gives the minibatches of the present epoch that Lightning has begun.
+    """
+
+    def __init__(
+        self,
+        source: RolloutSource,
+        config: RolloutConfig,
+        ledger: StepLedger,
+        total_steps: int,
+        num_minibatches: int,
+        batches_started: Callable[[], int],
+    ) -> None:
+        self._source, self._ledger, self._batches_started = source, ledger, batches_started
+        self._total_steps, self._num_minibatches = total_steps, num_minibatches
+        self._steps_per_rollout, self._resumable = config.steps_per_rollout, config.resumable
+        self._layout = [repr(config.env), config.num_workers, config.envs_per_worker]
+        self._minibatches: deque[Rollout] = deque()  # of the present rollout, those still to be learned from
+        self._acting = False
+        self._random_state: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Updates of the present epoch: those made before a resumption, and those to come."""
+        rollouts = math.ceil((self._total_steps - self._ledger.learned.total) / self._steps_per_rollout)
+        return self._batches_started() + self._num_minibatches * max(0, rollouts)
+
+    def __iter__(self) -> Iterator[Rollout]:
+        if self._random_state is not None:
+            torch.set_rng_state(self._random_state)
+            self._random_state = None
+        while True:
+            while self._minibatches:
+                yield self._minibatches.popleft()
+                if self._minibatches:
+                    self._source.refresh()
+            self._source.publish(self._ledger.updates.total)
+            self._acting = True
+            rollout = self._source.next()
+            self._acting = False
+            if rollout is None:
+                return
+            self._minibatches.extend(rollout.split(self._num_minibatches))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What :meth:`load_state_dict` needs to go on exactly here, as tensors and plain types. Lightning saves it.
+
+        Empty where worker processes act, and in the middle of a rollout that an error or a second signal broke off.
+        """
+        if not self._resumable or self._acting:
+            return {}
+        return {
+            "layout": self._layout,
+            "source": self._source.state_dict(),
+            "minibatches": [_to_plain(rollout) for rollout in self._minibatches],
+            "random_state": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state; Lightning calls this before the first rollout of a resumed training.
+
+        An empty state changes nothing, nor does that of other environments or of another engine, which gives a warning.
+        """
+        if not state_dict:
+            return
+        if not self._resumable or state_dict["layout"] != self._layout:
+            warnings.warn(
+                "the checkpoint is of other environments or another engine: episodes begin anew.", stacklevel=2
+            )
+            return
+        self._source.load_state_dict(state_dict["source"])
+        self._minibatches.extend(map(_from_plain, state_dict["minibatches"]))
+        self._ledger.collected.add(sum(rollout.num_steps for rollout in self._minibatches))
+        self._random_state = state_dict["random_state"]
+
+    def close(self) -> None:
+        """End the workers."""
+        self._source.close()
+        self._resumable = False
+
+
+def _to_plain(rollout: Rollout) -> dict[str, Any]:
+    """A rollout as tensors, free of the collector's buffer, and plain types."""
+    return {
+        **{name: tensor.clone() for name, tensor in rollout.tensors().items()},
+        "policy_version": rollout.policy_version,
+        "batch_first": rollout.batch_first,
+        "episodes": [list(episode) for episode in rollout.episodes],
+    }
+
+
+def _from_plain(plain: dict[str, Any]) -> Rollout:
+    return Rollout(**{**plain, "episodes": [Episode(*episode) for episode in plain["episodes"]]})

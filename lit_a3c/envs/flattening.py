@@ -1,0 +1,86 @@
+"""Composite spaces as flat vectors: the network, TorchRL and the rollouts see one tensor per observation and action.
+
+An action of a ``Tuple``, ``Dict``, ``MultiDiscrete`` or ``MultiBinary`` space travels as a ``float32`` vector, its
+components side by side in the order of :func:`components`; whole numbers stand for themselves, counted from 0. An
+observation of a ``Dict`` space travels as Gymnasium's own flattening of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
+
+
+def components(space: Space[Any]) -> list[Space[Any]]:
+    """The ``Discrete``, ``MultiBinary`` and ``Box`` parts of an action space, in the order of the flat vector."""
+    match space:
+        case Tuple() | Dict():
+            return list(itertools.chain.from_iterable(map(components, _parts(space))))
+        case MultiDiscrete():
+            sizes = zip(space.nvec.flatten().tolist(), space.start.flatten().tolist(), strict=True)
+            return [Discrete(n, start=start) for n, start in sizes]
+    return [space]
+
+
+def flat_size(space: Space[Any]) -> int:
+    """Length of an action's flat vector."""
+    return sum(int(np.prod(part.shape)) if part.shape else 1 for part in components(space))
+
+
+def unflatten(space: Space[Any], flat: np.ndarray) -> Any:
+    """The action that a flat vector ``[D]`` stands for; ``Box`` parts are clipped to their bounds."""
+    match space:
+        case Discrete():
+            return int(flat[0]) + int(space.start)
+        case MultiDiscrete():
+            return flat.astype(space.dtype).reshape(space.shape) + space.start
+        case Box():
+            return np.asarray(np.clip(flat.reshape(space.shape), space.low, space.high), dtype=space.dtype)
+        case Tuple() | Dict():
+            parts = _parts(space)
+            pieces = np.split(flat, np.cumsum([flat_size(part) for part in parts])[:-1])
+            values = [unflatten(part, piece) for part, piece in zip(parts, pieces, strict=True)]
+            return dict(zip(space.keys(), values, strict=True)) if isinstance(space, Dict) else tuple(values)
+    return flat.astype(space.dtype).reshape(space.shape)  # MultiBinary
+
+
+def unsupported(observation: Space[Any], action: Space[Any]) -> str | None:
+    """Which of an environment's spaces no network here fits, in words; None if all of them are supported."""
+    boxes = observation.values() if isinstance(observation, Dict) else [observation]
+    if not all(isinstance(box, Box) for box in boxes):
+        return f"observations {observation}; only Box, and Dict of Box, are supported"
+    for part in components(action):
+        if not isinstance(part, Discrete | MultiBinary | Box):
+            kinds = "Discrete, MultiDiscrete, MultiBinary, Box, and Tuple or Dict of them"
+            return f"actions {action}; only {kinds}, are supported"
+        if isinstance(part, Box) and not np.issubdtype(part.dtype, np.floating):
+            return f"actions {action}; only floating Box actions are supported"
+    return None
+
+
+class FlatAction(gymnasium.ActionWrapper):
+    """Takes the flat vectors of a composite action space."""
+
+    def __init__(self, env: gymnasium.Env) -> None:
+        super().__init__(env)
+        self.action_space = Box(-np.inf, np.inf, (flat_size(env.action_space),))
+
+    def action(self, action: np.ndarray) -> Any:
+        return unflatten(self.env.action_space, action)
+
+
+def flat(env: gymnasium.Env) -> gymnasium.Env:
+    """The environment with flat vectors in place of composite observations and actions."""
+    if isinstance(env.observation_space, Dict):
+        env = gymnasium.wrappers.FlattenObservation(env)
+    if not isinstance(env.action_space, Box | Discrete):
+        env = FlatAction(env)
+    return env
+
+
+def _parts(space: Any) -> list[Space[Any]]:
+    return list(space.values() if isinstance(space, Dict) else space.spaces)

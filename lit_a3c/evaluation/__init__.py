@@ -1,0 +1,1 @@
+"""Playing whole episodes: for a score, or for a video."""

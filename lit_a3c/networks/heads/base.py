@@ -1,0 +1,42 @@
+"""The interface of a head, and the refusal of a space that it is not for."""
+
+from __future__ import annotations
+
+from gymnasium.spaces import Box, Discrete, MultiBinary, Space
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from lit_a3c.utils.errors import ConfigError
+
+
+class ActionHead(nn.Module):
+    """Interface of a head."""
+
+    def forward(self, features: Tensor) -> Distribution:
+        """``[..., F]`` features to a distribution of batch shape ``[...]``."""
+        raise NotImplementedError
+
+
+def fitting(space: Space) -> str:
+    """Name of the head that a space gets if none is asked for."""
+    match space:
+        case Discrete():
+            return "CategoricalHead"
+        case MultiBinary():
+            return "BernoulliHead"
+        case Box():
+            return "GaussianHead"
+    return "JointHead"
+
+
+def check_space(head: ActionHead, space: Space, *kinds: type[Space]) -> None:
+    """Refuse a space.
+
+    Raises:
+        ConfigError: It is none of these kinds; with the head that fits.
+    """
+    if not isinstance(space, kinds):
+        raise ConfigError(
+            f"{type(head).__name__} needs {' or '.join(kind.__name__ for kind in kinds)} actions, and the environment "
+            f"has {space}. Use --model.head lit_a3c.{fitting(space)}."
+        )

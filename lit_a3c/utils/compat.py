@@ -1,0 +1,131 @@
+"""Every private hook of Lightning, TorchRL, Gymnasium and jsonargparse that this package uses, each with its reason.
+
+Importing this module imports none of these libraries: what has to be a class is a mixin. ``tests/utils/test_compat.py``
+has a test for each hook, which fails by the hook's name when a new version of the library drops it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+    from lightning.pytorch.cli import LightningCLI
+    from lightning.pytorch.loggers import CSVLogger
+
+
+class VectorEnvWithoutInfos:
+    """Mixin for Gymnasium's ``SyncVectorEnv``: overrides ``_add_info``, which copies infos that nothing here reads.
+
+    Gymnasium has no option for it, and the copies cost a twentieth of a MuJoCo step.
+    """
+
+    def _add_info(self, vector_infos: dict[str, Any], env_info: dict[str, Any], env_num: int) -> dict[str, Any]:
+        return vector_infos
+
+
+class CheckpointConfigFirst:
+    """Mixin for Lightning's ``LightningCLI``: overrides ``_parse_ckpt_path``.
+
+    Lightning lets the hyperparameters of a checkpoint override the command line. Here the config in the checkpoint is
+    read first, and the command line overrides it.
+    """
+
+    def _parse_ckpt_path(self) -> None:
+        pass
+
+
+def callback_sections(cli: LightningCLI) -> list[str]:
+    """The sections of a command whose callbacks Lightning adds to the trainer (``_parser``, ``callback_keys``).
+
+    A section that is removed from this list adds no callback. Lightning has no public way to leave one out.
+    """
+    sections: list[str] = cli._parser(cli.subcommand).callback_keys
+    return sections
+
+
+def batches_started(trainer: Trainer) -> int:
+    """Batches of the present epoch that Lightning has begun, those before a resumption included.
+
+    Lightning compares the length of a loader with this count (``batch_progress.current.ready``), and has no public name
+    for it.
+    """
+    return int(trainer.fit_loop.epoch_loop.batch_progress.current.ready)
+
+
+def divide_validation_interval(trainer: Trainer, processes: int) -> None:
+    """Let rank zero validate after its share of the batches between two validations.
+
+    Lightning derives ``val_check_batch`` from ``val_check_interval`` before the training starts. It has no public way
+    to set it later.
+    """
+    if trainer.val_check_batch is not None:
+        trainer.val_check_batch = max(1, trainer.val_check_batch // processes)
+
+
+def set_rank(rank: int) -> None:
+    """Make Lightning's ``rank_zero_only`` functions silent in a process that Lightning has not started itself."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    setattr(rank_zero_only, "rank", rank)  # noqa: B010 - the attribute of a function, which mypy does not know
+
+
+def datamodule_of(trainer: Trainer) -> LightningDataModule | None:
+    """The data module of a trainer. The attribute is documented, but is not declared on the class."""
+    return getattr(trainer, "datamodule", None)
+
+
+def trainer_of(module: LightningModule) -> Trainer | None:
+    """The trainer of a module (``_trainer``), or None. The public property raises an error where there is none."""
+    return module._trainer
+
+
+def log_interval(trainer: Trainer) -> int:
+    """``Trainer(log_every_n_steps=...)``, which is not declared on the class."""
+    return int(getattr(trainer, "log_every_n_steps", 0))
+
+
+def is_fast_dev_run(trainer: Trainer) -> bool:
+    """``Trainer(fast_dev_run=...)``, which is not declared on the class."""
+    return bool(getattr(trainer, "fast_dev_run", False))
+
+
+def restore_rows(logger: CSVLogger, rows: list[dict[str, Any]]) -> None:
+    """Give a ``CSVLogger`` rows that an earlier process wrote. Its writer (``experiment.metrics``) deletes the file."""
+    logger.experiment.metrics = rows
+
+
+def actions_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """The actions of an ``argparse`` parser, those of jsonargparse included (``_actions``). There is no public list."""
+    yield from parser._actions
+
+
+class AcceptedClasses(NamedTuple):
+    """What an option takes whose value is a class of a config."""
+
+    types: tuple[type, ...]
+    """The classes in its annotation, returned ones included."""
+    subclasses: dict[str, type]
+    """Those of their subclasses that can be named, by import path."""
+
+
+def accepted_classes(action: argparse.Action | None) -> AcceptedClasses:
+    """The classes that an option takes (``_typehint``, ``get_class_types``, ``get_all_subclass_paths``).
+
+    jsonargparse lists them in the help of the option, and has no public function for it.
+    """
+    from jsonargparse import _typehints, _util
+
+    typehint = getattr(action, "_typehint", None)
+    if typehint is None:
+        return AcceptedClasses((), {})
+    types = _typehints.get_class_types(typehint)
+    paths = _typehints.get_all_subclass_paths(typehint, closed_types=False)
+    subclasses = {}
+    for path in paths:
+        with contextlib.suppress(AttributeError):  # Lightning makes subclasses of optimizers that no module has
+            subclasses[path] = _util.import_object(path)
+    return AcceptedClasses(types, {path: cls for path, cls in subclasses.items() if cls not in types})

@@ -1,0 +1,68 @@
+"""What a user sees when a request cannot work: one message that contains the remedy."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+
+
+class ConfigError(ValueError):
+    """A choice of the user that cannot work. The command line prints the message alone and exits with code 2."""
+
+
+def did_you_mean(given: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:
+    """``" Did you mean 'x'?"`` for the nearest of the allowed names, or an empty string when none is near.
+
+    Args:
+        given: What was typed; case does not count.
+        allowed: The right names.
+        cutoff: Least similarity, from 0 (anything) to 1 (the same).
+    """
+    names = {name.lower(): name for name in allowed}
+    near = difflib.get_close_matches(given.lower(), names, n=1, cutoff=cutoff)
+    return f" Did you mean {names[near[0]]!r}?" if near else ""
+
+
+def check_number(
+    name: str,
+    value: float,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: float | None = None,
+    whole: bool = False,
+) -> None:
+    """Refuse a number outside ``low <= value <= high`` (``value > above`` where given).
+
+    Raises:
+        ConfigError: Not a number, not finite, not whole where it must be, or out of bounds.
+    """
+    rule = []
+    if above is not None:
+        rule.append(f"above {above:g}")
+    if low > -math.inf:
+        rule.append(f"at least {low:g}")
+    if high < math.inf:
+        rule.append(f"at most {high:g}")
+    kind = "a whole number" if whole else "a number"
+    good = (
+        isinstance(value, int if whole else (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and low <= value <= high
+        and (above is None or value > above)
+    )
+    if not good:
+        raise ConfigError(f"{name} {value!r} must be {kind} {' and '.join(rule)}".rstrip() + ".")
+
+
+def check_choice(name: str, value: str, allowed: Iterable[str]) -> None:
+    """Refuse a name outside the allowed ones.
+
+    Raises:
+        ConfigError: With the allowed names and the nearest.
+    """
+    allowed = list(allowed)
+    if value not in allowed:
+        raise ConfigError(f"{name} {value!r} must be one of {', '.join(allowed)}.{did_you_mean(str(value), allowed)}")

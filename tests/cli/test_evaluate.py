@@ -1,0 +1,85 @@
+"""``validate``, ``test`` and ``predict``: what a trained agent does, without training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lit_a3c.cli.main import main
+from tests.cli.trainings import SERIAL, STEPS, assert_mp4
+from tests.commands import RUN, Lightning
+
+shared_training = pytest.mark.xdist_group("trained")
+
+
+@shared_training
+def test_test_writes_the_score(trained: Path, cli: Lightning) -> None:
+    """From the run's directory alone; as many episodes as asked for."""
+    out = cli("test", "--ckpt_path", str(trained / RUN))
+    score = json.loads((trained / RUN / "test-best.json").read_text())
+    keys = {"env_id", "episodes", "mean", "sd", "ci95", "median", "length", "steps", "frames"}
+    assert set(score) == keys | {"deterministic", "trained_steps", "returns", "checkpoint"}
+    assert score["episodes"] == len(score["returns"]) == 20
+    assert score["mean"] == pytest.approx(sum(score["returns"]) / 20)
+    assert score["ci95"][0] <= score["mean"] <= score["ci95"][1]
+    assert score["steps"] == score["frames"] == sum(score["returns"])  # CartPole pays 1 a step
+    assert score["checkpoint"] == str(trained / RUN / "checkpoints/best.ckpt")
+    assert 0 < score["trained_steps"] <= STEPS
+    assert score["deterministic"] is True
+    assert f"{score['mean']:.2f}" in out
+    assert "test-best.json" in out
+
+
+@shared_training
+def test_test_of_the_last_checkpoint_and_fewer_episodes(trained: Path, cli: Lightning) -> None:
+    cli("test", "--ckpt_path", str(trained / RUN / "checkpoints/last.ckpt"), "--data.test_episodes=3")
+    score = json.loads((trained / RUN / "test-last.json").read_text())
+    assert (score["episodes"], score["trained_steps"]) == (3, STEPS)
+
+
+@shared_training
+def test_test_is_reproducible(trained: Path, cli: Lightning) -> None:
+    returns = []
+    for _ in range(2):
+        cli("test", f"--ckpt_path={trained / RUN}", "--data.test_episodes=5")
+        returns.append(json.loads((trained / RUN / "test-best.json").read_text())["returns"])
+    assert returns[0] == returns[1]
+
+
+@shared_training
+def test_validate_prints_the_score_and_starts_no_run(trained: Path, cli: Lightning, tmp_path: Path) -> None:
+    out = cli("validate", "--ckpt_path", str(trained / RUN))
+    assert "CartPole-v1" in out
+    assert "return, mean" in out
+    assert not list(tmp_path.iterdir())
+
+
+@shared_training
+def test_predict_records(trained: Path, cli: Lightning) -> None:
+    """The name of a video holds its return. CartPole pays 1 a step, so it is a whole number."""
+    out = cli("predict", "--ckpt_path", str(trained / RUN), "--data.predict_episodes", "2")
+    videos = sorted((trained / RUN / "videos").glob("predict-*.mp4"))
+    assert [video.name.split("-return-")[0] for video in videos] == ["predict-0", "predict-1"]
+    for video in videos:
+        assert_mp4(video)
+        assert str(video) in out
+        episode_return = float(video.stem.rpartition("-return-")[2])
+        assert episode_return == int(episode_return) > 0
+
+
+@shared_training
+@pytest.mark.parametrize("engine", ["hogwild", "async", "sync", "serial"])
+def test_one_process_plays_whatever_the_engine_is(trained: Path, cli: Lightning, engine: str) -> None:
+    """Neither workers nor a strategy are wanted where nothing is learned."""
+    run = str(trained / RUN)
+    out = cli("validate", "--ckpt_path", run, "--engine", engine, "--num_workers", "2", "--data.eval_episodes", "3")
+    assert "episodes                3" in out
+
+
+def test_a_checkpoint_may_be_remote(cli: Lightning, tmp_path: Path) -> None:
+    cli(*SERIAL, "--trainer.max_steps", "5")
+    url = (tmp_path / RUN / "checkpoints/last.ckpt").as_uri()
+    assert "400 steps" in cli("test", "--ckpt_path", url, "--data.test_episodes", "2")
+    assert main(["test", "--ckpt_path", "file:///nowhere/last.ckpt"]) == 2

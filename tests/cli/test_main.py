@@ -1,0 +1,66 @@
+"""The entry point: what needs no torch is answered without it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lit_a3c
+from lit_a3c.cli.main import COMMANDS, main
+from tests.commands import environment
+
+HEAVY = {"torch", "lightning", "torchrl", "tensordict", "gymnasium", "numpy", "jsonargparse"}
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["--version"], 0, lit_a3c.__version__),
+        (["-V"], 0, lit_a3c.__version__),
+        (["--help"], 0, "usage: lit-a3c"),
+        (["-h"], 0, "--config atari.yaml"),
+        ([], 0, "usage: lit-a3c"),
+        (["tset"], 2, "lit-a3c: 'tset' is not a command (fit, validate, test, predict). Did you mean 'test'?"),
+    ],
+)
+def test_what_needs_no_torch_is_answered_at_once(args: list[str], code: int, says: str, tmp_path: Path) -> None:
+    """No heavy module is imported on the way."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "lit_a3c", *args],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    lines = done.stderr.splitlines()
+    errors = [line for line in lines if not line.startswith("import time:")]
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in lines if line not in errors}
+    assert done.returncode == code
+    assert says in done.stdout if code == 0 else errors == [says]
+    assert bool(done.stdout) == (code == 0)
+    assert "lit_a3c" in imported
+    assert not imported & HEAVY
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    for command, what in COMMANDS.items():
+        assert command in out
+        assert what in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_lists_its_options(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Someone who asks for help needs neither a config nor a checkpoint."""
+    assert main([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    for option in (
+        *("--data.env_id", "--data.total_steps", "--model.entropy_coef", "--trainer.gradient_clip_val"),
+        *("--engine", "--num_workers", "--last_checkpoint.every_n_updates", "--video.every_n_steps"),
+    ):
+        assert option in out

@@ -1,0 +1,49 @@
+"""Spaces beyond Discrete and Box, recurrent cores and other heads: trained, scored, recorded, gone on with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.commands import Lightning, read
+from tests.dummy_envs import dummy
+
+SMALL = [
+    *("--trainer.enable_progress_bar", "false", "--trainer.val_check_interval", "10"),
+    *("--data.total_steps", "2000", "--data.eval_episodes", "2", "--data.test_episodes", "4"),
+]
+CASES = {
+    "Dict, Beta, LSTM, two networks, lock-free": [
+        *("--data.env_id", dummy("Car"), "--engine", "hogwild", "--num_workers", "2"),
+        *("--model.recurrent", "lit_a3c.LSTM", "--model.recurrent.hidden_size", "16", "--model.share_body", "false"),
+        *("--model.head", "lit_a3c.JointHead", "--model.head.box", "lit_a3c.BetaHead"),
+    ],
+    "Tuple of all kinds, sync": ["--data.env_id", dummy("Robot"), "--engine", "sync", "--num_workers", "2"],
+    "MultiDiscrete, GRU, V-trace, async": [
+        *("--data.env_id", dummy("Grid"), "--model.recurrent", "GRU", "--model.vtrace", "true"),
+        *("--model.final_entropy_coef", "0", "--data.num_minibatches", "4"),
+    ],
+    "MultiBinary, serial": ["--data.env_id", dummy("Buttons"), "--engine", "serial"],
+    "Dict observations, serial": [
+        *("--data.env_id", dummy("Senses"), "--engine", "serial"),
+        *("--model.body", "lit_a3c.DictBody", "--model.body.vector", "lit_a3c.MLPBody", "--model.body.join", "32"),
+    ],
+    "mixture, serial": ["--data.env_id", "Pendulum-v1", "--engine", "serial", "--model.head", "lit_a3c.MixtureHead"],
+}
+
+
+@pytest.mark.parametrize("options", CASES.values(), ids=CASES.keys())
+def test_a_training_is_scored_recorded_and_gone_on_with(cli: Lightning, options: list[str], tmp_path: Path) -> None:
+    """Four commands of a user, and their files."""
+    cli("fit", "--config", "cartpole.yaml", *SMALL, *options)
+    (last,) = tmp_path.glob("runs/*/version_0/checkpoints/last.ckpt")
+    run = last.parent.parent
+    assert read(last)["steps"] >= 2000
+    cli("test", "--ckpt_path", str(run))
+    assert json.loads((run / "test-best.json").read_text())["episodes"] == 4
+    cli("predict", "--ckpt_path", str(run))
+    assert list(run.glob("videos/predict-0-return-*.mp4"))
+    cli("fit", "--ckpt_path", str(last), "--data.total_steps", "3000")
+    assert read(last)["steps"] >= 3000

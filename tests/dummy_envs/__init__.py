@@ -1,0 +1,57 @@
+"""Tiny environments with known answers, registered on import: ``data.env_id = "tests.dummy_envs:DummyIdentity-v0"``."""
+
+from __future__ import annotations
+
+import gymnasium
+
+from tests.dummy_envs.base import (
+    LIMIT,
+    BoxIdentity,
+    DummyEnv,
+    HalfBox,
+    Identity,
+    Lengths,
+    Pid,
+    StartsAtOne,
+    TwoSides,
+    WideBox,
+)
+from tests.dummy_envs.composite import Buttons, Car, Grid, Robot, Senses
+from tests.dummy_envs.failing import BreaksElsewhere, Broken, Counted, Poisoned, Speech, Unbuildable, WholeBox, Words
+from tests.dummy_envs.partial import BlindPole, TMaze
+
+__all__ = ["LIMIT", "dummy"]
+
+for env, limit in {
+    Identity: None,
+    BoxIdentity: None,
+    WideBox: None,
+    HalfBox: None,
+    StartsAtOne: None,
+    Broken: None,
+    BreaksElsewhere: None,
+    Poisoned: None,
+    Counted: None,
+    Unbuildable: None,
+    Pid: None,
+    Lengths: None,
+    Grid: None,
+    Buttons: None,
+    Car: None,
+    Robot: None,
+    Senses: None,
+    TMaze: None,
+    TwoSides: None,
+    BlindPole: 500,
+    Words: None,
+    Speech: None,
+    WholeBox: None,
+}.items():
+    gymnasium.register(f"Dummy{env.__name__}-v0", entry_point=env, max_episode_steps=limit)
+gymnasium.register("DummyCounter-v0", entry_point=DummyEnv)
+gymnasium.register("DummyTimeLimit-v0", entry_point=DummyEnv, max_episode_steps=LIMIT)
+
+
+def dummy(name: str) -> str:
+    """The id to give as ``data.env_id``."""
+    return f"tests.dummy_envs:Dummy{name}-v0"

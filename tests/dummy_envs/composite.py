@@ -1,0 +1,77 @@
+"""Environments with composite actions or observations."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
+from gymnasium.spaces.utils import flatten, flatten_space
+
+from tests.dummy_envs.base import DummyEnv
+
+
+class Copy(DummyEnv):
+    """Shows an action of its space, flat; the reward is 1 less the mean error of the one taken; ten steps."""
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        super().__init__(render_mode)
+        self.observation_space = flatten_space(self.action_space)
+        self.space = copy.deepcopy(self.action_space)  # with a seed of its own
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        if seed is not None:
+            self.space.seed(seed)
+        return super().reset(seed=seed, options=options)
+
+    def observe(self) -> Any:
+        self.shown = flatten(self.action_space, self.space.sample())
+        return self.shown.astype(self.observation_space.dtype)
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        assert self.action_space.contains(action), f"no such action: {action!r}"
+        error = np.abs(flatten(self.action_space, action).astype(float) - self.shown).mean()
+        return 1 - float(error), self.t == 9
+
+
+class Grid(Copy):
+    """Two choices at once."""
+
+    action_space = MultiDiscrete([3, 4])
+
+
+class Buttons(Copy):
+    """Three switches."""
+
+    action_space = MultiBinary(3)
+
+
+class Car(Copy):
+    """A steering angle and a gear, counted from 1."""
+
+    action_space = Dict({"steer": Box(-1, 1, (1,), np.float32), "gear": Discrete(3, start=1)})
+
+
+class Robot(Copy):
+    """Spaces within a space."""
+
+    action_space = Tuple(
+        [MultiDiscrete([2, 3]), Box(np.array([-1, 0], np.float32), np.array([1, 2], np.float32)), MultiBinary(2)]
+    )
+
+
+class Senses(DummyEnv):
+    """An image and a vector: the action is that of the vector if the image is bright, else the other; ten steps."""
+
+    observation_space = Dict({"eye": Box(0, 255, (1, 20, 20), np.uint8), "hint": Box(-1, 1, (1,), np.float32)})
+
+    def observe(self) -> Any:
+        self.bright, self.right = (int(bit) for bit in self.np_random.integers(2, size=2))
+        return {
+            "eye": np.full((1, 20, 20), 255 * self.bright, np.uint8),
+            "hint": np.array([2 * self.right - 1], np.float32),
+        }
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        return float(action == (self.right == self.bright)), self.t == 9

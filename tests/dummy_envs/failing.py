@@ -1,0 +1,87 @@
+"""Environments that fail, hang, count what is done to them, or have spaces that nothing here fits."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete, Text, Tuple
+
+from tests.dummy_envs.base import DummyEnv
+
+
+class Broken(DummyEnv):
+    """Raises in its third step."""
+
+    def __init__(self, error: str = "ZeroDivisionError", render_mode: str | None = None) -> None:
+        super().__init__(render_mode)
+        self.error = {"ZeroDivisionError": ZeroDivisionError, "FileNotFoundError": FileNotFoundError}[error]
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        if self.t == 2:
+            raise self.error("the environment broke in step 3")
+        return 0.0, False
+
+
+class Counted(DummyEnv):
+    """Appends a byte to a file with every step of any copy: a count that does not depend on the library."""
+
+    def __init__(self, file: str, pause: float = 0.0, render_mode: str | None = None) -> None:
+        super().__init__(render_mode)
+        self.file, self.pause = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), pause
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        os.write(self.file, b".")
+        time.sleep(self.pause)
+        return 1.0, self.t == 9
+
+
+class Poisoned(DummyEnv):
+    """Gives NaN as the first number of the observation, or as the reward, in step ``at`` of each episode."""
+
+    def __init__(self, what: str = "observation", at: int = 3, render_mode: str | None = None) -> None:
+        super().__init__(render_mode)
+        self.what, self.at = what, at
+
+    def observe(self) -> Any:
+        return np.array([np.nan if self.what == "observation" and self.t == self.at else self.t], np.float32)
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        return (float("nan") if self.what == "reward" and self.t == self.at - 1 else 1.0), False
+
+
+class BreaksElsewhere(DummyEnv):
+    """Raises in worker processes, and says when; the process that the user started has no trouble."""
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        if multiprocessing.parent_process() is not None:
+            raise ZeroDivisionError(f"the environment broke at {time.monotonic()} s")
+        return 0.0, False
+
+
+class Unbuildable(DummyEnv):
+    """Cannot be made."""
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        raise OSError("no licence for this environment\nsecond line")
+
+
+class Words(DummyEnv):
+    """An observation space that no network here fits."""
+
+    observation_space = Text(5)
+
+
+class Speech(DummyEnv):
+    """An action space that no head here fits."""
+
+    action_space = Tuple([Discrete(2), Text(5)])
+
+
+class WholeBox(DummyEnv):
+    """A Box of whole numbers as actions."""
+
+    action_space = Box(0, 3, (1,), np.int64)

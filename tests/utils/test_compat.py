@@ -1,0 +1,92 @@
+"""Every private hook of a library that :mod:`lit_a3c.utils.compat` uses is there.
+
+Where a new version of a library drops a hook, the case with the hook's name fails. What the hooks do is tested in
+``test_compat_functions.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import operator
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jsonargparse
+import pytest
+from gymnasium.vector import SyncVectorEnv
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from lit_a3c.networks.bodies import Body
+from lit_a3c.utils import compat
+from tests.trainers import quiet
+
+
+class Hook(NamedTuple):
+    """An attribute that a library does not document."""
+
+    library: str
+    """What it is an attribute of, by its dotted name."""
+    name: str
+    """The attribute, or the path to it."""
+    owner: Callable[[], Any]
+    """Makes or gives the real object or class of the library."""
+
+
+def action_of_a_class() -> argparse.Action:
+    """The action of an option whose value is a class."""
+    parser = jsonargparse.ArgumentParser()
+    parser.add_argument("--body", type=Body)
+    return next(action for action in parser._actions if action.dest == "body")
+
+
+HOOKS = [
+    Hook("gymnasium.vector.SyncVectorEnv", "_add_info", lambda: SyncVectorEnv),
+    Hook("lightning.pytorch.cli.LightningCLI", "_parse_ckpt_path", lambda: LightningCLI),
+    Hook("lightning.pytorch.cli.LightningCLI", "_parser", lambda: LightningCLI),
+    Hook("lightning.pytorch.cli.LightningArgumentParser", "callback_keys", LightningArgumentParser),
+    Hook("lightning.pytorch.Trainer", "fit_loop.epoch_loop.batch_progress.current.ready", quiet),
+    Hook("lightning.pytorch.Trainer", "val_check_batch", quiet),
+    Hook("lightning.pytorch.Trainer", "datamodule", quiet),
+    Hook("lightning.pytorch.Trainer", "log_every_n_steps", quiet),
+    Hook("lightning.pytorch.Trainer", "fast_dev_run", quiet),
+    Hook("lightning.pytorch.LightningModule", "_trainer", LightningModule),
+    Hook("lightning.pytorch.utilities.rank_zero_only", "rank", lambda: rank_zero_only),
+    Hook("lightning.pytorch.loggers.CSVLogger", "experiment.metrics", lambda: CSVLogger("unused")),
+    Hook("argparse.ArgumentParser", "_actions", argparse.ArgumentParser),
+    Hook("jsonargparse.ArgumentParser", "_actions", jsonargparse.ArgumentParser),
+    Hook("jsonargparse._typehints.ActionTypeHint", "_typehint", action_of_a_class),
+    Hook("jsonargparse", "_typehints.get_class_types", lambda: jsonargparse),
+    Hook("jsonargparse", "_typehints.get_all_subclass_paths", lambda: jsonargparse),
+    Hook("jsonargparse", "_util.import_object", lambda: jsonargparse),
+]
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: f"{hook.library}.{hook.name}")
+def test_the_library_has(hook: Hook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The real object has the attribute."""
+    monkeypatch.chdir(tmp_path)
+    try:
+        operator.attrgetter(hook.name)(hook.owner())
+    except AttributeError as error:
+        pytest.fail(f"{hook.library} no longer has {hook.name}, which lit_a3c.utils.compat uses: {error}")
+
+
+def test_no_hook_is_left_out() -> None:
+    """Each private name in the source of the module is a part of a hook above."""
+    tree = ast.parse(Path(compat.__file__).read_text())
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.alias(name=name):
+                names.add(name)
+            case ast.Call(func=ast.Name(id="getattr" | "setattr"), args=[_, ast.Constant(value=str(name)), *_]):
+                names.add(name)
+    private = {name for name in names if name.startswith("_") and not name.startswith("__")}
+    known = {part for hook in HOOKS for part in f"{hook.library}.{hook.name}".split(".")}
+    assert private
+    assert private <= known

@@ -1,0 +1,235 @@
+"""What the functions and mixins of :mod:`lit_a3c.utils.compat` do with the real libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import SyncVectorEnv
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from lit_a3c import MLPBody, RMSprop
+from lit_a3c.engines.base import OptimizerFactory
+from lit_a3c.networks.bodies import Body
+from lit_a3c.utils import compat
+from tests.dummy_envs.base import DummyEnv
+from tests.trainers import quiet
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*args parameter is intended to run from within Python")
+
+
+class Informative(DummyEnv):
+    """Gives an info with each reset and each step."""
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        return super().reset(seed=seed)[0], {"level": 1}
+
+    def step(self, action: Any) -> Any:
+        return *super().step(action)[:4], {"level": 1}
+
+
+def test_infos_are_left_out() -> None:
+    """Gymnasium's own vector has them. The observations are the same."""
+
+    class Quick(compat.VectorEnvWithoutInfos, SyncVectorEnv):
+        pass
+
+    for kind, infos in ((SyncVectorEnv, {"level", "_level"}), (Quick, set())):
+        env = kind([Informative, Informative])
+        observation, info = env.reset()
+        assert (observation.tolist(), set(info)) == ([[0], [0]], infos)
+        observation, *_, info = env.step(np.zeros(2, np.int64))
+        assert (observation.tolist(), set(info)) == ([[1], [1]], infos)
+        env.close()
+
+
+class Line(LightningModule):
+    """Learns nothing of use, quickly."""
+
+    def __init__(self, rate: float = 0.1) -> None:
+        super().__init__()
+        self.layer, self.rate = torch.nn.Linear(1, 1), rate
+
+    def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+        return self.layer(batch).sum()
+
+    def validation_step(self, batch: torch.Tensor, batch_idx: int) -> None:
+        pass
+
+    def configure_optimizers(self) -> Optimizer:
+        return torch.optim.SGD(self.parameters(), self.rate)
+
+
+class Zeros(LightningDataModule):
+    """Eight batches."""
+
+    def train_dataloader(self) -> Any:
+        return DataLoader(torch.zeros(8, 1))  # type: ignore[arg-type]
+
+    val_dataloader = train_dataloader
+
+
+@pytest.mark.parametrize(("mixins", "rate"), [((), 0.3), ((compat.CheckpointConfigFirst,), 0.5)])
+def test_options_override_a_checkpoints_hyperparameters(mixins: tuple[type, ...], rate: float, tmp_path: Path) -> None:
+    """Lightning's own command line lets those of the checkpoint win."""
+    torch.save({"hyper_parameters": {"rate": 0.3}}, tmp_path / "a.ckpt")
+    parsed = []
+
+    class StopError(Exception):
+        pass
+
+    class CLI(*mixins, LightningCLI):  # type: ignore[misc]
+        def before_instantiate_classes(self) -> None:
+            parsed.append(self.config.validate.model.rate)
+            raise StopError
+
+    with pytest.raises(StopError):
+        CLI(
+            Line,
+            Zeros,
+            seed_everything_default=False,
+            args=["validate", "--ckpt_path", str(tmp_path / "a.ckpt"), "--model.rate", "0.5"],
+        )
+    assert parsed == [rate]
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_removed_section_adds_no_callback(removed: bool) -> None:
+    """The sections are those of the callbacks that were added to the parser."""
+
+    class CLI(LightningCLI):
+        def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+            parser.add_lightning_class_args(EarlyStopping, "early")
+            parser.set_defaults({"early.monitor": "loss"})
+
+        def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+            assert compat.callback_sections(self) == ["early"]
+            if removed:
+                compat.callback_sections(self).remove("early")
+            return super().instantiate_trainer(**kwargs)
+
+    cli = CLI(
+        Line,
+        Zeros,
+        run=False,
+        save_config_callback=None,
+        seed_everything_default=False,
+        trainer_defaults={"accelerator": "cpu", "logger": False, "enable_checkpointing": False},
+        args=[],
+    )
+    assert any(isinstance(callback, EarlyStopping) for callback in cli.trainer.callbacks) != removed
+
+
+class Notes(Callback):
+    """What the functions say during a training, and how often it was validated."""
+
+    def __init__(self, processes: int) -> None:
+        self.processes, self.started, self.validated = processes, [], []  # type: ignore[var-annotated]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert compat.trainer_of(pl_module) is trainer
+        assert isinstance(compat.datamodule_of(trainer), Zeros)
+        compat.divide_validation_interval(trainer, self.processes)
+
+    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        self.started.append(compat.batches_started(trainer))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.validated.append(trainer.global_step)
+
+
+@pytest.mark.parametrize(("processes", "validated"), [(1, [4, 8]), (2, [2, 4, 6, 8]), (100, list(range(1, 9)))])
+def test_a_training_is_seen_as_it_is(processes: int, validated: list[int]) -> None:
+    """Batches are counted as they begin. A share of the batches between validations is one at least."""
+    notes = Notes(processes)
+    trainer = quiet(max_epochs=1, val_check_interval=4, num_sanity_val_steps=0, callbacks=[notes])
+    trainer.fit(Line(), datamodule=Zeros())
+    assert notes.started == list(range(1, 9))
+    assert notes.validated == validated
+
+
+def test_without_validations_there_is_no_interval_to_divide() -> None:
+    """It is None before a training, and stays so."""
+    trainer = quiet()
+    compat.divide_validation_interval(trainer, 2)
+    assert trainer.val_check_batch is None
+
+
+def test_alone_a_trainer_has_no_data_and_a_module_no_trainer() -> None:
+    """Lightning's public property of the module raises an error instead."""
+    assert compat.datamodule_of(quiet()) is None
+    assert compat.trainer_of(Line()) is None
+
+
+def test_options_of_a_trainer_are_read() -> None:
+    """They are those that it was made with."""
+    assert compat.log_interval(quiet(log_every_n_steps=7)) == 7
+    assert [compat.is_fast_dev_run(quiet(fast_dev_run=given)) for given in (False, True)] == [False, True]
+
+
+def test_other_ranks_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function for rank zero does nothing there."""
+    monkeypatch.setattr(rank_zero_only, "rank", 0)
+    said: list[int] = []
+    say = rank_zero_only(said.append)
+    for rank in (0, 1, 0):
+        compat.set_rank(rank)
+        say(rank)
+    assert said == [0, 0]
+
+
+def test_restored_rows_come_before_new_ones(tmp_path: Path) -> None:
+    """The file has both, with the columns of both."""
+    logger = CSVLogger(tmp_path, name="", version="")
+    compat.restore_rows(logger, [{"step": 1, "a": 2.0}])
+    logger.log_metrics({"b": 3.0}, step=5)
+    logger.save()
+    header, *lines = (tmp_path / "metrics.csv").read_text().split()
+    columns = header.split(",")
+    rows = [dict(zip(columns, line.split(","), strict=True)) for line in lines]
+    assert rows == [{"step": "1", "a": "2.0", "b": ""}, {"step": "5", "a": "", "b": "3.0"}]
+
+
+def test_the_actions_of_a_parser_are_its_options() -> None:
+    """This holds for jsonargparse's own kind of option, too."""
+    parser = LightningArgumentParser()
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--body", type=Body)
+    assert {action.dest for action in compat.actions_of(parser)} >= {"help", "rate", "body"}
+
+
+def test_the_classes_that_an_option_takes() -> None:
+    """They are those of its type, or those that a function returns. Subclasses have their import paths."""
+    parser = LightningArgumentParser()
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--body", type=Body)
+    parser.add_argument("--optimizer", type=OptimizerFactory)
+    actions = {action.dest: action for action in compat.actions_of(parser)}
+    for action in (None, actions["help"], actions["rate"]):
+        assert compat.accepted_classes(action) == ((), {})
+    body, optimizer = (compat.accepted_classes(actions[name]) for name in ("body", "optimizer"))
+    assert (body.types, optimizer.types) == ((Body,), (Optimizer,))
+    assert MLPBody in body.subclasses.values()
+    assert Body not in body.subclasses.values()
+    assert {RMSprop, torch.optim.Adam} <= set(optimizer.subclasses.values())
+    assert MLPBody not in optimizer.subclasses.values()
+
+
+def test_a_class_that_no_module_has_cannot_be_named() -> None:
+    """Lightning makes such subclasses of optimizers in a training. The others are found all the same."""
+    made = type("MadeInATraining", (torch.optim.SGD,), {"__module__": RMSprop.__module__})
+    parser = LightningArgumentParser()
+    parser.add_argument("--optimizer", type=OptimizerFactory)
+    action = next(action for action in compat.actions_of(parser) if action.dest == "optimizer")
+    found = compat.accepted_classes(action).subclasses.values()
+    assert made not in found
+    assert RMSprop in found
