@@ -21,5 +21,5 @@ scripts/setup.sh dev
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-# loadgroup: tests that share a training stay in one process.
-.venv/bin/python -m pytest -n "${PYTEST_WORKERS:-2}" --dist loadgroup ${select[@]+"${select[@]}"} "$@"
+# loadfile: tests that share a training stay in one process.
+.venv/bin/python -m pytest -n "${PYTEST_WORKERS:-2}" --dist loadfile ${select[@]+"${select[@]}"} "$@"

@@ -135,7 +135,6 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.mark.xdist_group("bad_input")
 @pytest.mark.parametrize("name", CASES)
 def test_bad_input(name: str, directory: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     """A short message that says what it must, no worker, no run, and nothing of a file is executed."""
@@ -172,7 +171,6 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subproc
             os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.xdist_group("bad_input")
 @pytest.mark.parametrize("name", REAL)
 def test_bad_input_in_a_process_of_its_own(name: str, real: dict[str, subprocess.Popen[str]]) -> None:
     """The same through the interpreter; the process group, fork server included, is gone soon after."""

@@ -11,10 +11,7 @@ from lit_a3c.cli.main import main
 from tests.cli.trainings import SERIAL, STEPS, assert_mp4
 from tests.commands import RUN, Lightning
 
-shared_training = pytest.mark.xdist_group("trained")
 
-
-@shared_training
 def test_test_writes_the_score(trained: Path, cli: Lightning) -> None:
     """From the run's directory alone; as many episodes as asked for."""
     out = cli("test", "--ckpt_path", str(trained / RUN))
@@ -32,14 +29,12 @@ def test_test_writes_the_score(trained: Path, cli: Lightning) -> None:
     assert "test-best.json" in out
 
 
-@shared_training
 def test_test_of_the_last_checkpoint_and_fewer_episodes(trained: Path, cli: Lightning) -> None:
     cli("test", "--ckpt_path", str(trained / RUN / "checkpoints/last.ckpt"), "--data.test_episodes=3")
     score = json.loads((trained / RUN / "test-last.json").read_text())
     assert (score["episodes"], score["trained_steps"]) == (3, STEPS)
 
 
-@shared_training
 def test_test_is_reproducible(trained: Path, cli: Lightning) -> None:
     returns = []
     for _ in range(2):
@@ -48,7 +43,6 @@ def test_test_is_reproducible(trained: Path, cli: Lightning) -> None:
     assert returns[0] == returns[1]
 
 
-@shared_training
 def test_validate_prints_the_score_and_starts_no_run(trained: Path, cli: Lightning, tmp_path: Path) -> None:
     out = cli("validate", "--ckpt_path", str(trained / RUN))
     assert "CartPole-v1" in out
@@ -56,7 +50,6 @@ def test_validate_prints_the_score_and_starts_no_run(trained: Path, cli: Lightni
     assert not list(tmp_path.iterdir())
 
 
-@shared_training
 def test_predict_records(trained: Path, cli: Lightning) -> None:
     """The name of a video holds its return. CartPole pays 1 a step, so it is a whole number."""
     out = cli("predict", "--ckpt_path", str(trained / RUN), "--data.predict_episodes", "2")
@@ -69,7 +62,6 @@ def test_predict_records(trained: Path, cli: Lightning) -> None:
         assert episode_return == int(episode_return) > 0
 
 
-@shared_training
 @pytest.mark.parametrize("engine", ["hogwild", "async", "sync", "serial"])
 def test_one_process_plays_whatever_the_engine_is(trained: Path, cli: Lightning, engine: str) -> None:
     """Neither workers nor a strategy are wanted where nothing is learned."""

@@ -15,10 +15,7 @@ from tests.cli.trainings import FIT, ROLLOUT, SERIAL, STEPS, assert_mp4, assert_
 from tests.commands import RUN, Lightning, column, read, rows
 from tests.trainers import quiet
 
-shared_training = pytest.mark.xdist_group("trained")
 
-
-@shared_training
 def test_fit_leaves_its_files(trained: Path) -> None:
     run = trained / RUN
     assert {file.name for file in (trained / "runs").iterdir()} == {"CartPole-v1"}
@@ -30,7 +27,6 @@ def test_fit_leaves_its_files(trained: Path) -> None:
     assert_mp4(video)
 
 
-@shared_training
 def test_metrics_have_steps_as_their_axis(trained: Path) -> None:
     run = trained / RUN
     learning = ["policy_loss", "value_loss", "entropy", "explained_variance", "grad_norm", "policy_lag"]
@@ -51,7 +47,6 @@ def test_metrics_have_steps_as_their_axis(trained: Path) -> None:
         assert 0 <= lag <= 8
 
 
-@shared_training
 def test_the_run_and_its_checkpoints_carry_the_config(trained: Path) -> None:
     in_run = yaml.safe_load((trained / RUN / "config.yaml").read_text())
     assert in_run["data"]["env_id"] == "CartPole-v1"
@@ -61,7 +56,6 @@ def test_the_run_and_its_checkpoints_carry_the_config(trained: Path) -> None:
         assert in_checkpoint[section] == in_run[section], section
 
 
-@shared_training
 def test_checkpoints_hold_tensors_and_plain_types(trained: Path) -> None:
     for name, steps in (("last", STEPS), ("best", None)):
         checkpoint = read(trained / RUN / f"checkpoints/{name}.ckpt")
@@ -69,7 +63,6 @@ def test_checkpoints_hold_tensors_and_plain_types(trained: Path) -> None:
         assert steps is None or checkpoint["steps"] == steps
 
 
-@shared_training
 def test_load_from_checkpoint_gives_the_trained_policy(trained: Path) -> None:
     file = trained / RUN / "checkpoints/last.ckpt"
     module = A3C.load_from_checkpoint(file)

@@ -83,7 +83,6 @@ def test_a_finished_run_can_be_trained_for_longer(cli: Lightning, tmp_path: Path
     assert rate[1600.0] == pytest.approx(1e-3 * (1 - 1600 / 2400), abs=1.1e-3 * ROLLOUT / 2400)
 
 
-@pytest.mark.xdist_group("trained")
 def test_resuming_a_finished_run_ends_at_once(trained: Path, tmp_path: Path) -> None:
     """There is nothing to do, and the command does not wait for it for ever."""
     run = tmp_path / RUN

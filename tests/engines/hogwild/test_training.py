@@ -21,8 +21,6 @@ from tests.commands import wait_for
 from tests.dummy_envs import dummy
 from tests.engines.hogwild.trainings import GENEROUS, ROLLOUT, Constant, Together, make, trainer, workers
 
-pytestmark = pytest.mark.xdist_group("hogwild_training")  # that of the fixture ``run``
-
 LOST = 0.05
 """Largest share of updates that races may lose, here where networks are tiny and updates all there is."""
 
