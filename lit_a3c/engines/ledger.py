@@ -32,7 +32,12 @@ class StepLedger:
         return self.collected.total - known
 
     def allocate(self, processes: int) -> None:
-        """Make room for this many processes that collect or learn. Only before the first of them starts."""
+        """Begin a training with this many processes that collect or learn. Only before the first of them starts.
+
+        Steps that an earlier training of the module has left in flight are lost. They count as discarded.
+        """
+        self.discarded.add(self.in_flight)
+        self._staged = 0
         for counter in (self.collected, self.learned, self.updates):
             counter.allocate(processes)
 

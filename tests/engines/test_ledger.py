@@ -45,15 +45,18 @@ def test_discarded_steps_are_no_longer_in_flight() -> None:
     assert_every_step_is_somewhere(ledger)
 
 
-def test_allocated_room_keeps_all_totals() -> None:
-    """A resumed training has steps and updates before its processes are known."""
+def test_allocated_room_keeps_the_totals() -> None:
+    """A resumed training has steps and updates before its processes are known. Steps still in flight are lost."""
     ledger = StepLedger()
     ledger.restore(learned=40, discarded=3, updates=8)
     ledger.collected.add(6)
+    ledger.stage(6)
     ledger.allocate(3)
     totals = ledger.collected.total, ledger.learned.total, ledger.discarded.total, ledger.updates.total
-    assert totals == (49, 40, 3, 8)
-    assert ledger.in_flight == 6
+    assert totals == (49, 40, 9, 8)
+    assert ledger.in_flight == 0
+    ledger.record_update()
+    assert ledger.learned.total == 40, "what was staged before is no part of the first update"
 
 
 @pytest.mark.parametrize("counter", ["collected", "learned", "updates"])
