@@ -22,7 +22,7 @@ from reproduce import NO_VIDEO, ROOT
 NEVER = 10**9
 EXTRAS = {"bf16": {"trainer.precision": "bf16-mixed"}, "gpu": {"trainer.accelerator": "gpu"}}
 START_UP = 180.0
-"""Seconds within which a system must have begun to train."""
+"""Seconds within which a system must have started to train."""
 
 
 @dataclass(frozen=True)

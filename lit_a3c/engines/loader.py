@@ -28,7 +28,7 @@ class RolloutLoader:
         ledger: The steps of the training.
         total_steps: Steps after which the training ends.
         num_minibatches: Updates made of one rollout.
-        batches_started: Gives the minibatches of the present epoch that Lightning has begun.
+        batches_started: Gives the minibatches of the present epoch that Lightning has started.
     """
 
     def __init__(

@@ -48,7 +48,7 @@ def callback_sections(cli: LightningCLI) -> list[str]:
 
 
 def batches_started(trainer: Trainer) -> int:
-    """Batches of the present epoch that Lightning has begun, those before a resumption included.
+    """Batches of the present epoch that Lightning has started, those before a resumption included.
 
     Lightning compares the length of a loader with this count (``batch_progress.current.ready``), and has no public name
     for it.

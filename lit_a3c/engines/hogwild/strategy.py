@@ -98,7 +98,7 @@ class Hogwild(SingleDeviceStrategy):
             optimizer.state[p] = state
         self._local = [p.data for p in parameters_of(optimizer)]
         if self._rank_zero is not None:
-            ignore_signals()  # Lightning has just begun to handle SIGTERM
+            ignore_signals()  # Lightning has just started to handle SIGTERM
 
     def join(self, shared: SharedTrainState, rank: int, rank_zero: Connection, report_every: int) -> None:
         """Become one of the other workers.
