@@ -17,7 +17,7 @@ from tests.commands import launch, script
         ["damage", "--times", "20"],
         ["workers", "--times", "1"],
         ["workers", "--times", "1", "--engine", "hogwild"],
-        ["soak", "--minutes", "0.1"],
+        ["soak", "--minutes", "0.3"],
     ],
     ids=" ".join,
 )
