@@ -119,10 +119,11 @@ class A3C(PolicyModule):
         """
         self.policy.observe(rollout.observation, rollout.batch_first)
         recurrent_state = None if rollout.recurrent_state is None else rollout.recurrent_state[0]
-        output = self.policy(rollout.observation, recurrent_state, rollout.done, rollout.batch_first)
+        done = rollout.done
+        output = self.policy(rollout.observation, recurrent_state, done, rollout.batch_first)
         distribution, v_t = output.distribution, output.value
         log_prob_t = distribution.log_prob(rollout.action)
-        returns, advantage = self._targets(rollout, v_t.detach(), output.recurrent_state, log_prob_t.detach())
+        returns, advantage = self._targets(rollout, done, v_t.detach(), output.recurrent_state, log_prob_t.detach())
 
         reduce = torch.mean if self.hparams["loss_reduction"] == "mean" else torch.sum
         policy_loss = reduce(losses.policy_gradient_loss(log_prob_t, advantage))
@@ -143,7 +144,7 @@ class A3C(PolicyModule):
 
     @torch.no_grad()
     def _targets(
-        self, rollout: Rollout, v_t: Tensor, recurrent_state: Tensor, log_prob_t: Tensor
+        self, rollout: Rollout, done: Tensor, v_t: Tensor, recurrent_state: Tensor, log_prob_t: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Targets of the value head and advantages, ``[T, B]`` each, in the value head's own units."""
         last = self.policy.values(rollout.next_observation[-1], recurrent_state[-1])
@@ -152,7 +153,7 @@ class A3C(PolicyModule):
         cut = rollout.truncated[:-1] & ~rollout.terminated[:-1]
         if cut.any():
             v_tp1[:-1][cut] = self.policy.values(rollout.next_observation[:-1][cut], recurrent_state[:-1][cut])
-        discount, done = self.hparams["gamma"] * (~rollout.terminated).float(), rollout.done
+        discount = self.hparams["gamma"] * (~rollout.terminated).float()
         if self.return_scale is not None:
             v_t, v_tp1 = self.return_scale.restore(v_t), self.return_scale.restore(v_tp1)
         lambda_ = self.hparams["gae_lambda"]
