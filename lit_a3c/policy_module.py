@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -10,7 +11,8 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 
 from lit_a3c.checkpoint.compatibility import check_fits
-from lit_a3c.checkpoint.io import is_plain, load_verified
+from lit_a3c.checkpoint.factories import build, to_plain
+from lit_a3c.checkpoint.io import load_verified
 from lit_a3c.engines.base import OptimizerFactory
 from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.envs import EnvSpaces
@@ -132,8 +134,11 @@ class PolicyModule(LightningModule):
         trainer = compat.trainer_of(self)
         checkpoint["optimizer"] = type(trainer.optimizers[0]).__name__ if trainer else None
         checkpoint["recent_episodes"] = [list(episode) for episode in self.metrics.recent]
-        hparams = checkpoint.get("hyper_parameters", {})
-        checkpoint["hyper_parameters"] = {key: value for key, value in hparams.items() if is_plain(value)}
+        checkpoint["hyper_parameters"] = {
+            name: to_plain(value)
+            for name, value in checkpoint.get("hyper_parameters", {}).items()
+            if name != "_instantiator"  # Lightning's, for its own way to load; see load_from_checkpoint
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the counters.
@@ -148,12 +153,38 @@ class PolicyModule(LightningModule):
         self.metrics.recent.extend(Episode(*episode) for episode in checkpoint["recent_episodes"])
 
     @classmethod
-    def load_from_checkpoint(cls, checkpoint_path: Any, **kwargs: Any) -> Self:  # type: ignore[override]
-        """Like Lightning's. The spaces come from the checkpoint, and nothing but tensors and plain types is loaded."""
-        kwargs.setdefault("weights_only", True)
-        if "spaces" not in kwargs:
-            kwargs["spaces"] = EnvSpaces.from_plain(load_verified(str(checkpoint_path))["spaces"])
-        return super().load_from_checkpoint(checkpoint_path, **kwargs)
+    def load_from_checkpoint(  # type: ignore[override]
+        cls,
+        checkpoint_path: str | Path,
+        map_location: Any = "cpu",
+        strict: bool = True,
+        trust_checkpoint: bool = False,
+        **kwargs: Any,
+    ) -> Self:
+        """The agent of a checkpoint as it was trained: with its spaces, options, weights and counters.
+
+        Lightning's own way calls what the file names. Here the file names only classes that
+        :mod:`lit_a3c.checkpoint.trust` allows, and holds nothing but tensors and plain types.
+
+        Args:
+            checkpoint_path: File or URL.
+            map_location: Device of the module, as ``torch.load`` takes it.
+            strict: Whether the weights must be those of the module, neither more nor less.
+            trust_checkpoint: Whether the file may name any class. It is imported and called.
+            kwargs: Arguments of the class that replace those of the checkpoint.
+
+        Raises:
+            OSError: The file cannot be read.
+            CorruptCheckpointError: The file is damaged.
+            ConfigError: It is no checkpoint of such a module, or names a class that it may not name, or an option was
+                made by a function, which a checkpoint cannot hold.
+        """
+        checkpoint = load_verified(checkpoint_path, map_location)
+        module = build(cls, checkpoint, kwargs, trusted=trust_checkpoint)
+        module.on_load_checkpoint(checkpoint)
+        module.load_state_dict(checkpoint["state_dict"], strict=strict)
+        tensor = next(iter(checkpoint["state_dict"].values()), torch.empty(0))
+        return module.to(tensor.device)
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process, which makes optimizer and schedule of its own. Factories may hold a parser."""

@@ -4,6 +4,7 @@
     python scripts/crash.py exact --config mujoco --times 20         # serial: to the bit as if never killed
     python scripts/crash.py workers --engine hogwild --times 25 --signal KILL
     python scripts/crash.py damage --times 200
+    python scripts/crash.py hostile                                  # checkpoints that attack their reader
     python scripts/crash.py numbers --times 100
     python scripts/crash.py soak --config atari --minutes 60
 
@@ -30,6 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from crash_files import damage
+from crash_hostile import hostile
 from crash_trainings import (
     CONFIGS,
     LAST,
@@ -236,7 +238,10 @@ def soak(arguments: Any, options: list[str]) -> Iterator[str]:
             yield f"{name} grows"
 
 
-CAMPAIGNS = {"kill": kill, "exact": exact, "workers": workers, "damage": damage, "numbers": numbers, "soak": soak}
+CAMPAIGNS = {
+    **{"kill": kill, "exact": exact, "workers": workers, "damage": damage, "hostile": hostile},
+    **{"numbers": numbers, "soak": soak},
+}
 
 
 def _size(file: Path) -> int:

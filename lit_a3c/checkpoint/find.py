@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from lit_a3c.checkpoint.io import CorruptCheckpointError, load_verified, read_bytes
+from lit_a3c.checkpoint.compatibility import check_contents
+from lit_a3c.checkpoint.download import download
+from lit_a3c.checkpoint.io import CorruptCheckpointError, load_verified
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 
 RUNS = Path("runs")
@@ -34,7 +33,7 @@ def resolve_checkpoint(given: str, prefer: str) -> Path:
             raise ConfigError(f"--ckpt_path {given!r}: there is no {given}.ckpt below {str(RUNS.absolute())!r}.")
         return _first_good([newest, *_by_age(newest.parent, "*")])
     if "://" in given:
-        return _fetched(given)
+        return download(given)
     path = Path(given).expanduser()
     if path.is_file():
         return path
@@ -51,7 +50,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint's contents on the CPU: tensors and plain types only.
 
     Raises:
-        ConfigError: The file is no checkpoint, is damaged, or was not written by lit-a3c.
+        ConfigError: The file is no checkpoint, is damaged, or lacks what every checkpoint holds.
     """
     try:
         checkpoint = load_verified(path)
@@ -59,9 +58,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         others = [file for file in _by_age(path.parent, "*") if file != path and _good(file)]
         instead = f" Its neighbour {str(others[0])!r} is whole." if others else ""
         raise ConfigError(f"--ckpt_path {str(path)!r} cannot be read as a checkpoint: {error}.{instead}") from error
-    if not isinstance(checkpoint, dict) or "spaces" not in checkpoint:
-        raise ConfigError(f"--ckpt_path {str(path)!r} was not written by lit-a3c.")
-    return checkpoint
+    try:
+        check_contents(checkpoint)
+    except ConfigError as error:
+        raise ConfigError(f"--ckpt_path {str(path)!r}: {error}") from error
+    return dict(checkpoint)
 
 
 def _first_good(files: list[Path]) -> Path:
@@ -80,19 +81,6 @@ def _good(file: Path) -> bool:
     except (OSError, CorruptCheckpointError):
         return False
     return True
-
-
-def _fetched(url: str) -> Path:
-    """A local copy of a remote checkpoint, until the end of the process."""
-    try:
-        data = read_bytes(url)
-    except Exception as error:  # each kind of storage has errors of its own
-        raise ConfigError(f"--ckpt_path {url!r} cannot be fetched: {' '.join(str(error).split())[:160]}") from error
-    directory = Path(tempfile.mkdtemp(prefix="lit-a3c-"))
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    file = directory / url.rstrip("/").rsplit("/", 1)[-1]
-    file.write_bytes(data)
-    return file
 
 
 def _by_age(directory: Path, stem: str) -> list[Path]:

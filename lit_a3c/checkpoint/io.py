@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import torch
 from lightning.fabric.utilities.cloud_io import get_filesystem
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
+
+from lit_a3c.checkpoint.download import download
 
 MARK = b"\nlit-a3c sha256 "
 """The checksum of everything before it follows. torch's reader does not mind it, and itself notices no flipped bit."""
@@ -43,6 +46,8 @@ def deserialize(data: bytes, map_location: Any = "cpu") -> Any:
     marked = end > 0 and data[end:].startswith(MARK)
     if marked and hashlib.sha256(data[:end]).digest() != data[end + len(MARK) :]:
         raise CorruptCheckpointError("its checksum is wrong: the file is damaged")
+    if _is_compressed(data):
+        raise CorruptCheckpointError("it is compressed, and torch writes no compressed checkpoints")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch on files that are no checkpoints; the error says it
@@ -133,9 +138,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
 def read_bytes(path: str) -> bytes:
     """A file's contents, by path or URL."""
-    with get_filesystem(path).open(path, "rb") as file:
-        data: bytes = file.read()
-    return data
+    return (download(path) if "://" in path else Path(path)).read_bytes()
 
 
 def is_plain(value: Any) -> bool:
@@ -145,6 +148,15 @@ def is_plain(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(is_plain, value))
     return value is None or isinstance(value, bool | int | float | str)
+
+
+def _is_compressed(data: bytes) -> bool:
+    """Whether the archive is larger inside than outside. Some kilobytes could then fill the memory."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False  # torch's older format, or no checkpoint, which torch says itself
 
 
 def _finite(value: Any) -> bool:

@@ -9,7 +9,11 @@ from typing import Any
 
 import yaml
 
+from lit_a3c.checkpoint.compatibility import check_fits
+from lit_a3c.checkpoint.factories import build
 from lit_a3c.checkpoint.find import read_checkpoint, resolve_checkpoint
+from lit_a3c.checkpoint.trust import config_of
+from lit_a3c.module import A3C
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 
 DEFAULTS = "defaults.yaml"
@@ -21,6 +25,15 @@ LINKS = {
     "model.total_steps": "data.total_steps",
 }
 """Arguments of the two modules whose value is that of another, and which are therefore no options."""
+
+
+TRUST = "--trust_checkpoint"
+"""The flag with which the user vouches for a checkpoint, whose config may then name any class."""
+SECTIONS = (
+    *("seed_everything", "engine", "num_workers", "model", "data", "trainer"),
+    *("best_checkpoint", "last_checkpoint", "video", "progress"),
+)
+"""What of a config goes into a checkpoint."""
 
 
 def shipped_configs() -> dict[str, Path]:
@@ -98,12 +111,14 @@ def with_files(argv: list[str]) -> list[str]:
 
     ``--config NAME`` becomes a local file or else the shipped config of that name, after the configs that it builds on.
     ``--ckpt_path`` may be a file, a run's directory, ``last`` or ``best``. Where no ``--config`` is given, the
-    checkpoint's own config is put first, so that options on the command line override it.
+    checkpoint's own config is put first, so that options on the command line override it. It may name only what
+    :mod:`lit_a3c.checkpoint.trust` allows, unless ``--trust_checkpoint`` is among the arguments.
 
     Raises:
         ConfigError: No such config or checkpoint, or one that cannot be read.
     """
-    command, given, options = argv[0], _split_equals(argv[1:]), []
+    trusted = TRUST in argv
+    command, given, options = argv[0], _split_equals([option for option in argv[1:] if option != TRUST]), []
     configs, checkpoint = 0, None
     values = iter(given)
     for option in values:
@@ -123,16 +138,27 @@ def with_files(argv: list[str]) -> list[str]:
     if command in ("validate", "test"):
         options = ["--verbose=false", *options]  # Lightning's own table would stand beside ours
     if checkpoint is not None:
-        config = read_checkpoint(checkpoint).get("config")
+        contents = read_checkpoint(checkpoint)
         if not configs:
-            if config is None:
-                raise ConfigError(f"{str(checkpoint)!r} carries no config; name one with --config.")
-            options = ["--config", str(config), *options]
+            config = config_of(contents, fit=command == "fit", sections=SECTIONS, trusted=trusted)
+            _check_agent(contents, config, trusted=trusted)
+            options = ["--config", yaml.safe_dump(config), *options]
     elif command != "fit" and not configs:
         raise ConfigError(f"{command} needs a trained agent: --ckpt_path with a checkpoint or a run's directory.")
     elif not configs and not any(option.startswith("--data") for option in options):
         raise ConfigError("fit needs a config, for example --config atari.yaml, or --data.env_id.")
     return [command, *options]
+
+
+def _check_agent(checkpoint: dict[str, Any], config: dict[str, Any], *, trusted: bool) -> None:
+    """Refuse a checkpoint whose config does not make the network of its weights, before an environment is made.
+
+    Raises:
+        ConfigError: With the difference.
+    """
+    options = {**checkpoint["hyper_parameters"], **config["model"]}
+    module = build(A3C, {**checkpoint, "hyper_parameters": options}, {}, trusted=trusted)
+    check_fits(checkpoint, module.spaces, module.state_dict())
 
 
 def _split_equals(options: list[str]) -> list[str]:

@@ -22,7 +22,7 @@ from lit_a3c.callbacks.stop_on_signal import StopOnSignal
 from lit_a3c.callbacks.video import VideoRecorder
 from lit_a3c.checkpoint.find import read_checkpoint
 from lit_a3c.checkpoint.io import SafeCheckpointIO
-from lit_a3c.cli.configs import LINKS, defaults, with_files
+from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
 from lit_a3c.cli.run_directory import check_writable, continue_run
 from lit_a3c.cli.validation import check_options, trainer_options
@@ -42,8 +42,6 @@ CALLBACKS = {
     "progress": StepProgressBar,
 }
 """Callbacks that every training has, each with a section of the config. ``trainer.callbacks`` adds further ones."""
-SECTIONS = ("seed_everything", "engine", "num_workers", "model", "data", "trainer", *CALLBACKS)
-"""What of a config goes into a checkpoint."""
 
 
 def run(argv: list[str]) -> int:
@@ -63,12 +61,19 @@ def run(argv: list[str]) -> int:
         A3CCLI(argv)
     except ParseError as error:
         raise ConfigError(format_parse_error(error)) from error
+    except ConfigError:
+        raise
     except (WorkerError, NotFiniteError) as error:
         if INTERRUPTION.signum is None:  # else it comes from the shutting down
             print(f"lit-a3c: {error}", file=sys.stderr)
         return 1
     except (SystemExit, KeyboardInterrupt) as stop:  # Lightning turns the one into the other where it can
         return stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 1
+    except Exception as error:
+        if not compat.raised_while_restoring(error):
+            raise
+        reason = " ".join(str(error).split())[:160]
+        raise ConfigError(f"the checkpoint cannot be restored: {type(error).__name__}: {reason}") from error
     return 0
 
 
@@ -109,6 +114,12 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             type=int | Literal["auto"],
             help="Worker processes. auto: one for each core, at most 16; 1 with serial.",
         )
+        parser.add_argument(
+            TRUST,
+            action="store_true",
+            help="Let the config in --ckpt_path name any class and any environment. What it names is imported and "
+            "called, so give this option only for a file of your own.",
+        )
         for section, callback in CALLBACKS.items():
             parser.add_lightning_class_args(callback, section)
         for target, source in LINKS.items():
@@ -123,6 +134,8 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         """
         super().parse_arguments(parser, args)
         command = self.config.subcommand
+        if self.config[command].trust_checkpoint:  # the flag itself has been taken out of the arguments
+            raise ConfigError(f"{TRUST} is a flag of the command line. A config cannot set it.")
         check_options(self.config[command], fit=command == "fit")
 
     def before_instantiate_classes(self) -> None:

@@ -7,20 +7,28 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from lit_a3c.checkpoint.find import RUNS
 from lit_a3c.utils.errors import ConfigError
 
 
 def continue_run(logger: Any, checkpoint: Any) -> None:
-    """Let a resumed run go on in its own directory, unless the options name another.
+    """Let a resumed run go on in its own directory, ``SAVE_DIR/NAME/VERSION``, unless the options name another.
+
+    The directory is that of the file which the user named. What stands in the file has no say in it.
 
     Args:
         logger: Options of the logger, changed in place.
         checkpoint: The checkpoint to go on from, or None.
     """
-    if checkpoint is None or logger.get("version") is not None:
+    if checkpoint is None or logger.get("version") is not None or logger["save_dir"] != str(RUNS):
         return
-    run = Path(checkpoint).absolute().parents[1]
-    if Path(logger["save_dir"]).absolute() == run.parents[1] and logger.get("name") in (None, run.parent.name):
+    file = Path(checkpoint).absolute()
+    if file.parent.name != "checkpoints" or not file.parents[1].joinpath("config.yaml").is_file():
+        return
+    run = file.parents[1]
+    if logger.get("name") in (None, run.parent.name):
+        if RUNS.absolute() != run.parents[1]:
+            logger["save_dir"] = str(run.parents[1])
         logger["name"], logger["version"] = run.parent.name, run.name
 
 

@@ -114,5 +114,8 @@ def _space_from_plain(plain: dict[str, Any]) -> Space[Any]:
         case "Dict":
             # Gymnasium would sort a plain dict, and the order is that of the flat vector.
             return Dict(OrderedDict((key, _space_from_plain(part)) for key, part in plain["spaces"].items()))
-    low, high = (np.broadcast_to(np.asarray(plain[key], dtype=dtype), plain["shape"]) for key in ("low", "high"))
-    return Box(low, high, dtype=dtype)
+        case "Box":
+            bounds = (np.asarray(plain[key], dtype=dtype) for key in ("low", "high"))
+            low, high = (np.broadcast_to(bound, plain["shape"]) for bound in bounds)
+            return Box(low, high, dtype=dtype)
+    raise ValueError(f"{plain['kind']!r} is no kind of space")

@@ -93,6 +93,21 @@ def is_fast_dev_run(trainer: Trainer) -> bool:
     return bool(getattr(trainer, "fast_dev_run", False))
 
 
+def raised_while_restoring(error: BaseException) -> bool:
+    """Whether Lightning's checkpoint connector (``_CheckpointConnector.restore...``) was reading a checkpoint.
+
+    Lightning takes the state of its loops, of callbacks and of the optimizer as it is. What is wrong there raises
+    almost any exception, which says nothing about the checkpoint.
+    """
+    traceback = error.__traceback__
+    while traceback is not None:
+        code, module = traceback.tb_frame.f_code, traceback.tb_frame.f_globals.get("__name__", "")
+        if module.endswith("checkpoint_connector") and code.co_name.startswith(("restore", "_restore", "resume")):
+            return True
+        traceback = traceback.tb_next
+    return False
+
+
 def restore_rows(logger: CSVLogger, rows: list[dict[str, Any]]) -> None:
     """Give a ``CSVLogger`` rows that an earlier process wrote. Its writer (``experiment.metrics``) deletes the file."""
     logger.experiment.metrics = rows

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lit_a3c.cli.configs import config_chain, shipped_configs
-from lit_a3c.cli.lightning_cli import SECTIONS
+from lit_a3c.cli.configs import SECTIONS, config_chain, shipped_configs
 from tests.commands import Lightning
 
 

@@ -179,7 +179,7 @@ def test_a_rollout_that_an_error_broke_off_is_not_gone_on_with(tmp_path: Path, c
     last = read(tmp_path / RUN / "checkpoints/last.ckpt")
     assert last["steps"] == 4 * ROLLOUT
     assert not environments(last)
-    cli("fit", "--ckpt_path", "last", "--data.total_steps", str(8 * ROLLOUT))
+    cli("fit", "--ckpt_path", "last", "--trust_checkpoint", "--data.total_steps", str(8 * ROLLOUT))
 
 
 def test_episodes_begin_anew_in_other_environments(cli: Lightning, tmp_path: Path) -> None:

@@ -41,9 +41,9 @@ def test_a_training_is_scored_recorded_and_gone_on_with(cli: Lightning, options:
     (last,) = tmp_path.glob("runs/*/version_0/checkpoints/last.ckpt")
     run = last.parent.parent
     assert read(last)["steps"] >= 2000
-    cli("test", "--ckpt_path", str(run))
+    cli("test", "--trust_checkpoint", "--ckpt_path", str(run))
     assert json.loads((run / "test-best.json").read_text())["episodes"] == 4
-    cli("predict", "--ckpt_path", str(run))
+    cli("predict", "--trust_checkpoint", "--ckpt_path", str(run))
     assert list(run.glob("videos/predict-0-return-*.mp4"))
-    cli("fit", "--ckpt_path", str(last), "--data.total_steps", "3000")
+    cli("fit", "--trust_checkpoint", "--ckpt_path", str(last), "--data.total_steps", "3000")
     assert read(last)["steps"] >= 3000

@@ -15,6 +15,7 @@ from tests.commands import launch, script
         ["exact", "--times", "2", "--updates", "30"],
         ["numbers", "--times", "2"],
         ["damage", "--times", "20"],
+        ["hostile"],
         ["workers", "--times", "1"],
         ["workers", "--times", "1", "--engine", "hogwild"],
         ["soak", "--minutes", "0.3"],

@@ -19,6 +19,7 @@ from gymnasium.vector import SyncVectorEnv
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.trainer import connectors
 from lightning.pytorch.utilities import rank_zero_only
 
 from lit_a3c.networks.bodies import Body
@@ -55,6 +56,9 @@ HOOKS = [
     Hook("lightning.pytorch.Trainer", "log_every_n_steps", quiet),
     Hook("lightning.pytorch.Trainer", "fast_dev_run", quiet),
     Hook("lightning.pytorch.LightningModule", "_trainer", LightningModule),
+    Hook(
+        "lightning.pytorch.trainer.connectors", "checkpoint_connector._CheckpointConnector.restore", lambda: connectors
+    ),
     Hook("lightning.pytorch.utilities.rank_zero_only", "rank", lambda: rank_zero_only),
     Hook("lightning.pytorch.loggers.CSVLogger", "experiment.metrics", lambda: CSVLogger("unused")),
     Hook("argparse.ArgumentParser", "_actions", argparse.ArgumentParser),
