@@ -16,6 +16,7 @@ from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.envs import EnvSpaces
 from lit_a3c.evaluation.play import EpisodeBatch, play
 from lit_a3c.evaluation.scores import summarize
+from lit_a3c.metrics.logger import start_run
 from lit_a3c.metrics.train_metrics import TrainMetrics
 from lit_a3c.networks.actor_critic import ActorCritic
 from lit_a3c.networks.agent import Agent, generator_from_global_state
@@ -61,6 +62,15 @@ class PolicyModule(LightningModule):
     def seconds(self) -> float:
         """Seconds of training so far, evaluations included, over all parts of a resumed run."""
         return self._seconds_before + time.monotonic() - self._started_at
+
+    def setup(self, stage: str) -> None:
+        """Take the directory of the run.
+
+        Raises:
+            ConfigError: Another process trains there, or the directory holds another run.
+        """
+        if stage == TrainerFn.FITTING:
+            start_run(self.trainer, self.trainer.ckpt_path)
 
     def start_clock(self) -> None:
         """Count the seconds of the present part of the run from now on."""

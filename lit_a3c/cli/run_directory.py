@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from lit_a3c.utils.disk import check_room, reason, replace_whole, say
 from lit_a3c.utils.errors import ConfigError
 
 
@@ -20,21 +20,34 @@ def continue_run(logger: Any, checkpoint: Any) -> None:
     if checkpoint is None or logger.get("version") is not None:
         return
     run = Path(checkpoint).absolute().parents[1]
-    if Path(logger["save_dir"]).absolute() == run.parents[1] and logger.get("name") in (None, run.parent.name):
+    if _expanded(logger["save_dir"]).absolute() == run.parents[1] and logger.get("name") in (None, run.parent.name):
         logger["name"], logger["version"] = run.parent.name, run.name
 
 
 def check_writable(directory: str) -> None:
-    """Write as much as a small checkpoint: on a full disk an empty file may still be made.
+    """Refuse a directory that has no room for a small checkpoint.
 
     Raises:
         ConfigError: The directory cannot be made, or the file cannot be written.
     """
     try:
-        Path(directory).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory) as file:
-            file.write(bytes(2**20))
-            file.flush()
-            os.fsync(file.fileno())
+        check_room(_expanded(directory))
     except OSError as error:
         raise ConfigError(f"the output directory {directory!r} cannot be written to: {error.strerror}.") from error
+
+
+def write_config(directory: str | None, text: str) -> None:
+    """Write the ``config.yaml`` of a training. Where that fails the user is told: checkpoints have the config, too."""
+    if directory is None:
+        return
+    file = Path(directory, "config.yaml")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_whole(file, text.encode())
+    except OSError as error:
+        say(f"{file} cannot be written: {reason(error)}. The training goes on without it.")
+
+
+def _expanded(directory: str) -> Path:
+    """As the logger takes it."""
+    return Path(os.path.expanduser(os.path.expandvars(directory)))  # noqa: PTH111

@@ -18,8 +18,8 @@ import pytest
 from gymnasium.vector import SyncVectorEnv
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.tensorboard import SummaryWriter
 
 from lit_a3c.networks.bodies import Body
 from lit_a3c.utils import compat
@@ -56,7 +56,7 @@ HOOKS = [
     Hook("lightning.pytorch.Trainer", "fast_dev_run", quiet),
     Hook("lightning.pytorch.LightningModule", "_trainer", LightningModule),
     Hook("lightning.pytorch.utilities.rank_zero_only", "rank", lambda: rank_zero_only),
-    Hook("lightning.pytorch.loggers.CSVLogger", "experiment.metrics", lambda: CSVLogger("unused")),
+    Hook("torch.utils.tensorboard.SummaryWriter", "_get_file_writer", lambda: SummaryWriter),
     Hook("argparse.ArgumentParser", "_actions", argparse.ArgumentParser),
     Hook("jsonargparse.ArgumentParser", "_actions", jsonargparse.ArgumentParser),
     Hook("jsonargparse._typehints.ActionTypeHint", "_typehint", action_of_a_class),
