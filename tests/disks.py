@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+from tests.commands import LAUNCH, environment
 
 UNLIMITED = resource.RLIM_INFINITY
 
@@ -45,3 +52,48 @@ def can_mount(directory: Path) -> bool:
     if subprocess.run(["mount", "--bind", directory, directory], capture_output=True).returncode:
         return False
     return subprocess.run(["umount", directory], capture_output=True).returncode == 0
+
+
+class Training(NamedTuple):
+    """A running ``lit-a3c``, whose stderr is no file."""
+
+    process: subprocess.Popen[str]
+    messages: list[str]
+    """Lines of its stderr so far, those of other libraries left out unless they are of a traceback."""
+
+    def wait_for(self, said: str | Callable[[], bool], seconds: float = 60) -> None:
+        """Wait for a message that contains this, or for a condition."""
+        deadline = time.monotonic() + seconds
+        while not (said() if callable(said) else any(said in message for message in self.messages)):
+            assert time.monotonic() < deadline, f"waited in vain for {said}: {self.messages}"
+            assert self.process.poll() is None, self.messages
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """Ask it to end; the exit code, once all of its messages are there."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@contextlib.contextmanager
+def training(directory: Path, *args: str) -> Iterator[Training]:
+    """``lit-a3c ARGS`` as the leader of a process group."""
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    process = subprocess.Popen([*LAUNCH, *args], cwd=directory, env=environment(), **pipes)  # type: ignore[call-overload]
+    run = Training(process, [])
+
+    def read() -> None:
+        for line in process.stderr:
+            if line.startswith(("lit-a3c: ", "Traceback")):
+                run.messages.append(line.strip())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield run
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        reader.join()
+        process.stderr.close()
+        process.wait()
