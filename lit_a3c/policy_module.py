@@ -63,15 +63,6 @@ class PolicyModule(LightningModule):
         """Seconds of training so far, evaluations included, over all parts of a resumed run."""
         return self._seconds_before + time.monotonic() - self._started_at
 
-    def setup(self, stage: str) -> None:
-        """Take the directory of the run.
-
-        Raises:
-            ConfigError: Another process trains there, or the directory holds another run.
-        """
-        if stage == TrainerFn.FITTING:
-            start_run(self.trainer, self.trainer.ckpt_path)
-
     def start_clock(self) -> None:
         """Count the seconds of the present part of the run from now on."""
         self._started_at = time.monotonic()
@@ -91,6 +82,14 @@ class PolicyModule(LightningModule):
         axes = {"frames": float(self.steps * self.spaces.frame_skip), "seconds": self.seconds}
         for logger in self.loggers:
             logger.log_metrics(metrics | axes, step=self.steps)
+
+    def on_fit_start(self) -> None:
+        """Take the directory of the run. The command line has done so before.
+
+        Raises:
+            ConfigError: Another process trains there, or the directory holds another run.
+        """
+        start_run(self.trainer, self.trainer.ckpt_path)
 
     # Evaluation
 

@@ -5,6 +5,7 @@
     python scripts/crash.py workers --engine hogwild --times 25 --signal KILL
     python scripts/crash.py damage --times 200
     python scripts/crash.py numbers --times 100
+    python scripts/crash.py disk --times 20          # a full or read-only disk; `race`: starts at the same moment
     python scripts/crash.py soak --config atari --minutes 60
 
 Each campaign prints a line for every problem, and a summary. The exit code is 1 if there was a problem. Further options
@@ -29,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from crash_disk import disk, race
 from crash_files import damage
 from crash_trainings import (
     CONFIGS,
@@ -198,6 +200,7 @@ def numbers(arguments: Any, options: list[str]) -> Iterator[str]:
         else:
             more = [f"--model.body={{class_path: crash_envs.PoisonedBody, init_args: {poison}}}"]
         start = _size(Path("log"))
+        more.append(f"--trainer.logger.version={i}")
         with running(fit(arguments, [*more, "--num_workers=1", "--data.max_restarts=0", *options])) as process:
             code = process.wait(120)
         text = Path("log").read_text()[start:]
@@ -236,7 +239,7 @@ def soak(arguments: Any, options: list[str]) -> Iterator[str]:
             yield f"{name} grows"
 
 
-CAMPAIGNS = {"kill": kill, "exact": exact, "workers": workers, "damage": damage, "numbers": numbers, "soak": soak}
+CAMPAIGNS = {campaign.__name__: campaign for campaign in (kill, exact, workers, damage, numbers, soak, disk, race)}
 
 
 def _size(file: Path) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.trainings import ROLLOUT
-from tests.commands import RUN, launch, read, rows, shared_memory
+from tests.commands import RUN, launch, read, rows
 from tests.disks import UNLIMITED, can_mount, limit_files, read_only, training
 
 ENDLESS = [
@@ -34,7 +34,6 @@ def assert_goes_on(directory: Path) -> None:
 @pytest.mark.parametrize("engine", ["serial", "hogwild"])
 def test_a_full_disk_does_not_end_a_training(engine: str, tmp_path: Path) -> None:
     """Each kind of file is told of once, and once more when there is room. Nothing is lost, and SIGTERM ends it."""
-    before = shared_memory()
     with training(tmp_path, *ENDLESS, "--engine", engine, "--video.every_n_steps", "8000") as run:
         run.wait_for((tmp_path / RUN / "checkpoints/best.ckpt").exists)
         limit_files(0, run.process.pid)
@@ -45,7 +44,6 @@ def test_a_full_disk_does_not_end_a_training(engine: str, tmp_path: Path) -> Non
             run.wait_for(said)
         assert run.stop() == 143
     assert len(run.messages) == 7, run.messages
-    assert shared_memory() <= before
     assert list((tmp_path / RUN / "videos").glob("step-*.mp4"))
     if engine == "serial":
         assert_goes_on(tmp_path)
@@ -86,3 +84,16 @@ def test_a_disk_that_is_full_at_the_start_is_refused(tmp_path: Path) -> None:
         limit_files(2**19, run.process.pid)
         assert run.process.wait(60) == 2
     assert run.messages == ["lit-a3c: the output directory 'runs' cannot be written to: File too large."]
+
+
+def test_a_score_is_printed_and_a_video_refused_where_nothing_can_be_written(trained: Path) -> None:
+    """A run of somebody else, for example."""
+    limited = {"cwd": trained, "preexec_fn": lambda: limit_files(64)}  # temporary directories are tried with 4
+    tested = launch("test", "--ckpt_path", str(RUN), "--data.test_episodes", "2", **limited)
+    assert tested.returncode == 0, tested.stderr
+    assert "return, mean" in tested.stdout
+    assert "test-best.json cannot be written: File too large. The score is printed only." in tested.stderr
+    predicted = launch("predict", "--ckpt_path", str(RUN), **limited)
+    assert predicted.returncode == 2
+    assert predicted.stderr.splitlines()[-1].endswith("version_0/videos' cannot be written to: File too large.")
+    assert "Traceback" not in predicted.stderr

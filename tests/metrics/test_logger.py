@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from lit_a3c import A3C, RolloutDataModule
+from lit_a3c.callbacks.last_checkpoint import LastCheckpoint
 from lit_a3c.metrics.logger import RunLogger
 from lit_a3c.metrics.run_lock import RunLock
 from lit_a3c.utils.errors import ConfigError
 from tests.commands import rows
 from tests.disks import full_disk
+from tests.dummy_envs import dummy
+from tests.trainers import quiet
 
 
 def test_a_run_has_one_directory_for_both(tmp_path: Path) -> None:
@@ -138,3 +142,28 @@ def test_a_copy_for_another_process_holds_no_lock(tmp_path: Path) -> None:
     logger.finalize("success")
     RunLock(tmp_path / "a/version_0").release()
     assert copy.version == 0
+
+
+def train(logger: RunLogger, updates: int, ckpt_path: str | None = None) -> None:
+    data = RolloutDataModule(dummy("TimeLimit"), updates * 20, "serial", envs_per_worker=4, rollout_length=5)
+    callbacks = [LastCheckpoint()]
+    options = {"enable_checkpointing": True, "log_every_n_steps": 1, "limit_val_batches": 0}
+    trainer = quiet(logger=logger, callbacks=callbacks, **options)
+    trainer.fit(A3C(data.spaces, data.total_steps), data, ckpt_path=ckpt_path, weights_only=True)
+
+
+def test_trainings_from_python_keep_their_directories(tmp_path: Path) -> None:
+    """A new one is refused where a run is, its files are untouched, and the run itself goes on."""
+    run = tmp_path / "a/version_0"
+    last = run / "checkpoints/last.ckpt"
+    train(RunLogger(str(tmp_path), name="a"), 3)
+    before = last.read_bytes(), (run / "metrics.csv").read_bytes()
+    with pytest.raises(ConfigError, match="holds a run already"):
+        train(RunLogger(str(tmp_path), name="a", version=0), 3)
+    assert (last.read_bytes(), (run / "metrics.csv").read_bytes()) == before
+    train(RunLogger(str(tmp_path), name="a", version=0), 5, ckpt_path=str(last))
+    assert [row["step"] for row in rows(run)] == ["20", "40", "60", "80", "100"]
+    lock = RunLock(run)
+    with pytest.raises(ConfigError, match="a training is running in"):
+        train(RunLogger(str(tmp_path), name="a", version=0), 7, ckpt_path=str(last))
+    lock.release()
