@@ -51,13 +51,16 @@ class LastCheckpoint(Checkpoint):
             return
         self._saved_at = trainer.global_step
         last = checkpoint_directory(trainer) / "last.ckpt"
-        if last.is_file():
-            link = last.with_name(".previous.part")
-            with contextlib.suppress(OSError):  # a file system without links has no previous one
-                link.unlink(missing_ok=True)
-                link.hardlink_to(last)
-                link.replace(last.with_name("previous.ckpt"))
+        link = last.with_name(".previous.part")
+        with contextlib.suppress(OSError):  # the first one, or a file system without links, has no previous one
+            link.unlink(missing_ok=True)
+            link.hardlink_to(last)
         trainer.save_checkpoint(last)
+        with contextlib.suppress(OSError):
+            if link.samefile(last):  # the new one could not be written
+                link.unlink()
+            else:
+                link.replace(last.with_name("previous.ckpt"))
 
 
 def checkpoint_directory(trainer: Trainer) -> Path:

@@ -11,6 +11,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from lit_a3c import A3C
 from lit_a3c.evaluation.scores import summarize
+from lit_a3c.utils.disk import reason, replace_whole, say
 
 
 class ScoreTable(Callback):
@@ -26,10 +27,14 @@ class ScoreTable(Callback):
         checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
         score = score_of(pl_module)
         file = run_directory(trainer) / f"test-{checkpoint.stem if checkpoint else 'untrained'}.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(score | {"checkpoint": str(checkpoint)}, indent=2) + "\n")
         print(table(score))
-        print(f"written to {file}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            replace_whole(file, (json.dumps(score | {"checkpoint": str(checkpoint)}, indent=2) + "\n").encode())
+        except OSError as error:  # the run may be somebody else's
+            say(f"{file} cannot be written: {reason(error)}. The score is printed only.")
+        else:
+            print(f"written to {file}")
 
 
 def score_of(module: A3C) -> dict[str, Any]:

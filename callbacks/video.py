@@ -14,6 +14,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from lit_a3c import A3C, Episode, EpisodeBatch, EpisodeVideo, RolloutDataModule
 from lit_a3c.callbacks.score_table import run_directory
 from lit_a3c.utils import compat
+from lit_a3c.utils.disk import DiskError, Outage
 from lit_a3c.utils.errors import check_number
 
 
@@ -21,7 +22,8 @@ class VideoRecorder(Callback):
     """Records one whole episode every so many steps and at the end, as MP4 in the run's ``videos``.
 
     An image of each goes to TensorBoard. Where the environment cannot be drawn, a warning says why once, and the
-    training goes on.
+    training goes on without videos. Where the disk is full or read-only, it goes on, too, and the next video is tried
+    again.
 
     Args:
         every_n_steps: Steps between two videos. 0 records at the end only, -1 never.
@@ -34,6 +36,7 @@ class VideoRecorder(Callback):
         self.every_n_steps, self.max_frames = every_n_steps, max_frames
         self._next = every_n_steps
         self._broken = False
+        self._outage = Outage("videos", "The training goes on, and the next one is tried again.")
         self._predicting: EpisodeVideo | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -76,6 +79,9 @@ class VideoRecorder(Callback):
         try:
             with recorded(data.recording(seed=module.steps), run_directory(trainer), module, self.max_frames) as video:
                 frame = video.frames[-1]
+        except DiskError as error:
+            self._outage.begin(error)
+            return
         except Exception as error:  # a renderer may fail in any way; that must not end a training
             self._broken = True
             rank_zero_warn(
@@ -83,6 +89,7 @@ class VideoRecorder(Callback):
                 "Without a screen MuJoCo draws through EGL (Debian: libegl1) or OSMesa (MUJOCO_GL=osmesa, libosmesa6)."
             )
             return
+        self._outage.end()
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image("video", frame, module.steps, dataformats="HWC")

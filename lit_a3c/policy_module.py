@@ -18,6 +18,7 @@ from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.envs import EnvSpaces
 from lit_a3c.evaluation.play import EpisodeBatch, play
 from lit_a3c.evaluation.scores import summarize
+from lit_a3c.metrics.logger import start_run
 from lit_a3c.metrics.train_metrics import TrainMetrics
 from lit_a3c.networks.actor_critic import ActorCritic
 from lit_a3c.networks.agent import Agent, generator_from_global_state
@@ -83,6 +84,14 @@ class PolicyModule(LightningModule):
         axes = {"frames": float(self.steps * self.spaces.frame_skip), "seconds": self.seconds}
         for logger in self.loggers:
             logger.log_metrics(metrics | axes, step=self.steps)
+
+    def on_fit_start(self) -> None:
+        """Take the directory of the run. The command line has done so before.
+
+        Raises:
+            ConfigError: Another process trains there, or the directory holds another run.
+        """
+        start_run(self.trainer, self.trainer.ckpt_path)
 
     # Evaluation
 

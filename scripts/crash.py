@@ -6,6 +6,7 @@
     python scripts/crash.py damage --times 200
     python scripts/crash.py hostile                                  # checkpoints that attack their reader
     python scripts/crash.py numbers --times 100
+    python scripts/crash.py disk --times 20          # a full or read-only disk; `race`: starts at the same moment
     python scripts/crash.py soak --config atari --minutes 60
 
 Each campaign prints a line for every problem, and a summary. The exit code is 1 if there was a problem. Further options
@@ -30,7 +31,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from crash_disk import disk, race
 from crash_files import damage
+from crash_health import numbers, soak
 from crash_hostile import hostile
 from crash_trainings import (
     CONFIGS,
@@ -41,7 +44,7 @@ from crash_trainings import (
     import_from,
     replaced,
     running,
-    status,
+    size,
     wait_for,
     workers_of,
 )
@@ -87,7 +90,7 @@ def kill(arguments: Any, options: list[str]) -> Iterator[str]:
     options = ["--trainer.val_check_interval=1000000", *options]  # steps of evaluations would be counted, too
     part, steps, writing = LAST.with_name(f".{LAST.name}.part"), 0, 0
     for i in range(arguments.times):
-        collected_before = _size(Path("count"))
+        collected_before = size(Path("count"))
         with running(fit(arguments, options, resume=i > 0)) as process:
             wait_for(changed(LAST), process)
             time.sleep(random.uniform(0, 1))
@@ -111,13 +114,13 @@ def kill(arguments: Any, options: list[str]) -> Iterator[str]:
             continue
         if checkpoint["steps"] < steps:
             yield f"kill {i}: {checkpoint['steps']} steps after {steps}"
-        learned, collected = checkpoint["steps"] - steps, _size(Path("count")) - collected_before
+        learned, collected = checkpoint["steps"] - steps, size(Path("count")) - collected_before
         if learned > collected:
             yield f"kill {i}: {learned} steps learned from, {collected} collected"
         steps = checkpoint["steps"]
     print(
         f"{arguments.times} kills of {arguments.config}, {writing} of them inside a write; "
-        f"{_size(Path('count')):,} steps collected, {steps:,} of them learned from"
+        f"{size(Path('count')):,} steps collected, {steps:,} of them learned from"
     )
 
 
@@ -190,62 +193,9 @@ def workers(arguments: Any, options: list[str]) -> Iterator[str]:
     )
 
 
-def numbers(arguments: Any, options: list[str]) -> Iterator[str]:
-    """NaN and infinity at random moments. The training names them, ends at once, and puts them into no checkpoint."""
-    for i in range(arguments.times):
-        what, value = ("observation", "reward", "loss", "gradient")[i % 4], ("nan", "inf", "-inf")[i % 3]
-        poison = f"{{what: {what}, value: '{value}', at: {random.randrange(20, 200)}}}"
-        if what in ("observation", "reward"):
-            more = ["--data.env_id=crash_envs:Poisoned-v0", f"--data.env_kwargs={poison}"]
-        else:
-            more = [f"--model.body={{class_path: crash_envs.PoisonedBody, init_args: {poison}}}"]
-        start = _size(Path("log"))
-        with running(fit(arguments, [*more, "--num_workers=1", "--data.max_restarts=0", *options])) as process:
-            code = process.wait(120)
-        text = Path("log").read_text()[start:]
-        if code != 1 or not re.search(rf"the (policy |value )?{what}.* is (not finite|nan|-?inf)", text):
-            yield f"{poison}: exit code {code}, {text[-500:]}"
-        if Path("went-on").exists():
-            yield f"{poison}: the training went on"
-        for file in Path().rglob("*.ckpt"):
-            if not all(v.isfinite().all() for v in load_verified(file)["state_dict"].values()):
-                yield f"{poison}: {file} is not finite"
-    print(f"{arguments.times} numbers that are not finite")
-
-
-def soak(arguments: Any, options: list[str]) -> Iterator[str]:
-    """Growth per hour of memory, shared memory and file descriptors, over all processes of a long run."""
-    samples: list[tuple[float, float, float, float]] = []
-    with running(fit(arguments, options)) as process:
-        wait_for(changed(LAST), process)
-        time.sleep(min(60, 60 * arguments.minutes))  # until caches are full
-        begin = time.monotonic()
-        while (now := time.monotonic() - begin) < 60 * arguments.minutes:
-            pids = descendants(process.pid) | {process.pid}
-            memory, shared = (sum(status(pid, name) for pid in pids) / 1024 for name in ("RssAnon", "RssShmem"))
-            with contextlib.suppress(OSError):  # a process that has just ended
-                descriptors = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
-                samples.append((now / 3600, memory, shared, descriptors))
-            time.sleep(min(10, arguments.minutes))
-    print(f"{arguments.config}: {load_verified(LAST)['steps']:,} steps in {arguments.minutes:g} minutes")
-    hours, *series = np.array([sample for sample in samples if np.isfinite(sample).all()]).T
-    for name, values, allowed in zip(
-        ("memory, MiB", "shared memory, MiB", "descriptors"), series, (30, 5, 1), strict=True
-    ):
-        slope = np.polyfit(hours, values, 1)[0]
-        print(f"{arguments.config}: {name} {values[0]:.0f} to {values[-1]:.0f}, {slope:+.2f} an hour")
-        if slope * hours[-1] > allowed:
-            yield f"{name} grows"
-
-
 CAMPAIGNS = {
-    **{"kill": kill, "exact": exact, "workers": workers, "damage": damage, "hostile": hostile},
-    **{"numbers": numbers, "soak": soak},
+    campaign.__name__: campaign for campaign in (kill, exact, workers, damage, hostile, numbers, disk, race, soak)
 }
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
 
 
 if __name__ == "__main__":

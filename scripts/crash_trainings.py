@@ -113,3 +113,8 @@ def status(pid: int, name: str) -> float:
             if line.startswith(f"{name}:"):
                 return float(line.split()[1])
     return math.nan
+
+
+def size(file: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
+    return file.stat().st_size if file.exists() else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -17,6 +18,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from lit_a3c.checkpoint.download import download
+from lit_a3c.utils.disk import Outage, reason, say
 
 MARK = b"\nlit-a3c sha256 "
 """The checksum of everything before it follows. torch's reader does not mind it, and itself notices no flipped bit."""
@@ -105,10 +107,14 @@ class SafeCheckpointIO(TorchCheckpointIO):
     """Writes checkpoints by :func:`save_atomic` and reads them by :func:`load_verified`.
 
     Where writing fails, on a full disk for example, the training goes on, the target is as before, and the user is
-    told. The same holds for weights that are not finite, which nobody could go on from.
+    told, once until writing works again. The same holds for weights that are not finite, which nobody could go on from.
     """
 
     _failed = False
+
+    def __init__(self) -> None:
+        self._outage = Outage("checkpoints", "The training goes on, and the file that was there before is kept.")
+        self._unwritten: dict[str, str] = {}
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         self._failed = True
@@ -119,12 +125,23 @@ class SafeCheckpointIO(TorchCheckpointIO):
             save_atomic(checkpoint, path)
             self._failed = False
         except OSError as error:
-            _report(path, error.strerror or str(error))
+            self._outage.begin(error, str(path))
+            self._unwritten[str(path)] = reason(error)
+        else:
+            self._unwritten.pop(str(path), None)
+            self._outage.end()
+
+    def teardown(self) -> None:
+        """At the end of the training, say which files are not what was to be saved last."""
+        for path, why in self._unwritten.items():
+            say(f"{path} is not the newest: the last attempt to write it failed ({why}).")
+        self._unwritten.clear()
 
     def remove_checkpoint(self, path: Any) -> None:
         """Not while the checkpoint that was to take its place could not be written."""
         if not self._failed:
-            super().remove_checkpoint(path)
+            with contextlib.suppress(OSError):  # one file too many
+                super().remove_checkpoint(path)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Tensors and plain types only, whatever the caller asks for.

@@ -24,13 +24,15 @@ from lit_a3c.checkpoint.find import read_checkpoint
 from lit_a3c.checkpoint.io import SafeCheckpointIO
 from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
-from lit_a3c.cli.run_directory import check_writable, continue_run
+from lit_a3c.cli.run_directory import check_writable, continue_run, write_config
 from lit_a3c.cli.validation import check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
 from lit_a3c.engines.processes import WorkerError
 from lit_a3c.engines.registry import EngineName
+from lit_a3c.metrics.logger import start_run
 from lit_a3c.module import A3C
 from lit_a3c.utils import compat
+from lit_a3c.utils.disk import DiskError
 from lit_a3c.utils.errors import ConfigError
 from lit_a3c.utils.finite import NotFiniteError
 from lit_a3c.utils.signals import INTERRUPTION
@@ -63,6 +65,8 @@ def run(argv: list[str]) -> int:
         raise ConfigError(format_parse_error(error)) from error
     except ConfigError:
         raise
+    except DiskError as error:
+        raise ConfigError(f"{error.filename!r} cannot be written to: {error.strerror}.") from error
     except (WorkerError, NotFiniteError) as error:
         if INTERRUPTION.signum is None:  # else it comes from the shutting down
             print(f"lit-a3c: {error}", file=sys.stderr)
@@ -90,7 +94,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             A3C,
             RolloutDataModule,
             save_config_callback=SaveConfigToCheckpoint,
-            save_config_kwargs={"overwrite": True},
+            save_config_kwargs={"save_to_log_dir": False},
             seed_everything_default=True,
             parser_class=Parser,
             auto_configure_optimizers=False,
@@ -157,11 +161,13 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         """Say what is about to run, and where its files go.
 
         Raises:
-            ConfigError: The run to go on with has had its steps.
+            ConfigError: The run to go on with has had its steps, or another process trains in its directory, or the
+                directory holds another run.
         """
         config, data = self.config[self.subcommand], self.datamodule
         if config.ckpt_path and (done := read_checkpoint(Path(config.ckpt_path))["steps"]) >= data.total_steps:
             raise ConfigError(f"the run has finished its {done:,} steps. Give it more with --data.total_steps.")
+        start_run(self.trainer, config.ckpt_path)
         print(
             f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps, {config.engine}, {data.workers} workers of "
             f"{data.envs_per_worker} environments; files in {self.trainer.log_dir or self.trainer.default_root_dir}",
@@ -208,6 +214,9 @@ class SaveConfigToCheckpoint(SaveConfigCallback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
             super().setup(trainer, pl_module, stage)
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        write_config(trainer.log_dir, self.parser.dump(self.config, skip_none=False))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         config = yaml.safe_load(self.parser.dump(self.config, skip_none=False, format="yaml"))

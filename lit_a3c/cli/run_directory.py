@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from lit_a3c.checkpoint.find import RUNS
+from lit_a3c.utils.disk import check_room, reason, replace_whole, say
 from lit_a3c.utils.errors import ConfigError
 
 
@@ -20,29 +20,43 @@ def continue_run(logger: Any, checkpoint: Any) -> None:
         logger: Options of the logger, changed in place.
         checkpoint: The checkpoint to go on from, or None.
     """
-    if checkpoint is None or logger.get("version") is not None or logger["save_dir"] != str(RUNS):
+    if checkpoint is None or logger.get("version") is not None:
         return
     file = Path(checkpoint).absolute()
-    if file.parent.name != "checkpoints" or not file.parents[1].joinpath("config.yaml").is_file():
+    run = file.parents[min(1, len(file.parents) - 1)]
+    if file.parent.name != "checkpoints" or not any((run / name).exists() for name in ("config.yaml", "metrics.csv")):
         return
-    run = file.parents[1]
-    if logger.get("name") in (None, run.parent.name):
-        if RUNS.absolute() != run.parents[1]:
+    here = _expanded(logger["save_dir"]).absolute() == run.parents[1]
+    if logger.get("name") in (None, run.parent.name) and (here or logger["save_dir"] == str(RUNS)):
+        if not here:
             logger["save_dir"] = str(run.parents[1])
         logger["name"], logger["version"] = run.parent.name, run.name
 
 
 def check_writable(directory: str) -> None:
-    """Write as much as a small checkpoint: on a full disk an empty file may still be made.
+    """Refuse a directory that has no room for a small checkpoint.
 
     Raises:
         ConfigError: The directory cannot be made, or the file cannot be written.
     """
     try:
-        Path(directory).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory) as file:
-            file.write(bytes(2**20))
-            file.flush()
-            os.fsync(file.fileno())
+        check_room(_expanded(directory))
     except OSError as error:
         raise ConfigError(f"the output directory {directory!r} cannot be written to: {error.strerror}.") from error
+
+
+def write_config(directory: str | None, text: str) -> None:
+    """Write the ``config.yaml`` of a training. Where that fails the user is told: checkpoints have the config, too."""
+    if directory is None:
+        return
+    file = Path(directory, "config.yaml")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_whole(file, text.encode())
+    except OSError as error:
+        say(f"{file} cannot be written: {reason(error)}. The training goes on without it.")
+
+
+def _expanded(directory: str) -> Path:
+    """As the logger takes it."""
+    return Path(os.path.expanduser(os.path.expandvars(directory)))  # noqa: PTH111

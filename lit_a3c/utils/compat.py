@@ -1,4 +1,4 @@
-"""Every private hook of Lightning, TorchRL, Gymnasium and jsonargparse that this package uses, each with its reason.
+"""Every private hook of Lightning, torch, TorchRL, Gymnasium and jsonargparse that this package uses, with its reason.
 
 Importing this module imports none of these libraries: what has to be a class is a mixin. ``tests/utils/test_compat.py``
 has a test for each hook, which fails by the hook's name when a new version of the library drops it.
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule, LightningModule, Trainer
     from lightning.pytorch.cli import LightningCLI
-    from lightning.pytorch.loggers import CSVLogger
 
 
 class VectorEnvWithoutInfos:
@@ -25,6 +24,32 @@ class VectorEnvWithoutInfos:
 
     def _add_info(self, vector_infos: dict[str, Any], env_info: dict[str, Any], env_num: int) -> dict[str, Any]:
         return vector_infos
+
+
+class WithEventWriter:
+    """Mixin for torch's ``SummaryWriter``: overrides ``_get_file_writer``, so that events go to ``event_writer``.
+
+    torch has no option for it, and its ``FileWriter`` always makes TensorBoard's own event writer.
+    """
+
+    event_writer: Any
+    file_writer: Any = None
+    all_writers: Any = None
+    purge_step: int | None = None
+
+    def _get_file_writer(self) -> Any:
+        if self.file_writer is None:
+            from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+            from torch.utils.tensorboard import FileWriter
+
+            self.file_writer = FileWriter.__new__(FileWriter)
+            self.file_writer.event_writer = self.event_writer
+            self.all_writers = {self.event_writer.get_logdir(): self.file_writer}
+            if self.purge_step is not None:
+                start = SessionLog(status=SessionLog.START)
+                self.file_writer.add_event(Event(session_log=start), self.purge_step)
+                self.purge_step = None
+        return self.file_writer
 
 
 class CheckpointConfigFirst:
@@ -73,6 +98,13 @@ def set_rank(rank: int) -> None:
     setattr(rank_zero_only, "rank", rank)  # noqa: B010 - the attribute of a function, which mypy does not know
 
 
+def rank() -> int:
+    """The rank by which Lightning's ``rank_zero_only`` functions decide. The attribute is not declared."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    return int(getattr(rank_zero_only, "rank", 0))
+
+
 def datamodule_of(trainer: Trainer) -> LightningDataModule | None:
     """The data module of a trainer. The attribute is documented, but is not declared on the class."""
     return getattr(trainer, "datamodule", None)
@@ -106,11 +138,6 @@ def raised_while_restoring(error: BaseException) -> bool:
             return True
         traceback = traceback.tb_next
     return False
-
-
-def restore_rows(logger: CSVLogger, rows: list[dict[str, Any]]) -> None:
-    """Give a ``CSVLogger`` rows that an earlier process wrote. Its writer (``experiment.metrics``) deletes the file."""
-    logger.experiment.metrics = rows
 
 
 def actions_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

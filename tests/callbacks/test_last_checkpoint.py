@@ -11,7 +11,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lit_a3c import A3C, ConfigError, RolloutDataModule
 from lit_a3c.callbacks.last_checkpoint import LastCheckpoint
+from lit_a3c.checkpoint.io import SafeCheckpointIO
 from tests.commands import read
+from tests.disks import UNLIMITED, limit_files
 from tests.dummy_envs import dummy
 from tests.trainers import quiet
 
@@ -66,6 +68,35 @@ def test_it_is_saved_every_so_many_updates_and_at_the_end(tmp_path: Path) -> Non
     assert (updates_in(directory / "last.ckpt"), updates_in(directory / "previous.ckpt")) == (8, 6)
     assert {file.name for file in directory.iterdir()} == {"last.ckpt", "previous.ckpt"}
     assert read(directory / "last.ckpt")["steps"] == module.steps == 8 * ROLLOUT
+
+
+class FullDisk(Callback):
+    """After this update the disk is full, and two updates later there is room."""
+
+    def __init__(self, update: int) -> None:
+        self.update = update
+
+    def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
+        if trainer.global_step == self.update:
+            limit_files(0)
+        elif trainer.global_step == self.update + 2:
+            limit_files(UNLIMITED)
+
+
+def test_a_full_disk_costs_the_new_one_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The one that could not be written is no reason to give up the one before the last."""
+    directory = tmp_path / "checkpoints"
+    watch = Watch(directory)
+    fit(tmp_path, LastCheckpoint(3), FullDisk(5), watch, plugins=[SafeCheckpointIO()])
+    assert watch.seen[-2:] == [(3, None)] * 2, "that of update 6 is missing"
+    assert (updates_in(directory / "last.ckpt"), updates_in(directory / "previous.ckpt")) == (8, 3)
+    assert {file.name for file in directory.iterdir()} == {"last.ckpt", "previous.ckpt"}
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if line.startswith("lit-a3c: ")] == [
+        f"lit-a3c: {directory / 'last.ckpt'} cannot be written: File too large. "
+        "The training goes on, and the file that was there before is kept.",
+        "lit-a3c: checkpoints can be written again.",
+    ]
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("an error"), KeyboardInterrupt()])

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import imageio.v2 as imageio
 import numpy as np
 import pytest
+from lightning.pytorch import Callback
 
-from lit_a3c import A3C, EpisodeVideo, RolloutDataModule
+from lit_a3c import A3C, Episode, EpisodeVideo, RolloutDataModule
 from lit_a3c.callbacks.video import VideoRecorder
 from lit_a3c.metrics.logger import RunLogger
+from lit_a3c.utils.disk import DiskError
+from tests.disks import UNLIMITED, full_disk, limit_files
 from tests.dummy_envs import LIMIT, dummy
 from tests.dummy_envs.base import DummyEnv
 from tests.trainers import quiet
 
 
-def train(directory: Path, recorder: VideoRecorder, **options: Any) -> None:
+def train(directory: Path, recorder: VideoRecorder, more: Sequence[Callback] = (), **options: Any) -> None:
     """Ten updates of twenty steps."""
     data = RolloutDataModule(dummy("TimeLimit"), 200, "serial", envs_per_worker=4, rollout_length=5)
     module = A3C(data.spaces, data.total_steps)
     options = {"default_root_dir": directory, "limit_val_batches": 0, "log_every_n_steps": 0, **options}
-    quiet(callbacks=[recorder], **options).fit(module, data)
+    quiet(callbacks=[recorder, *more], **options).fit(module, data)
     assert module.finished
 
 
@@ -72,6 +76,38 @@ def test_an_environment_that_cannot_be_drawn_is_reported_once(tmp_path: Path, mo
         train(tmp_path, VideoRecorder(60))
     assert sum("No video" in str(warning.message) for warning in warned) == 1
     assert not videos(tmp_path)
+
+
+class FullDisk(Callback):
+    """The disk is full in the second and third update of ten."""
+
+    def on_train_batch_start(self, trainer: Any, module: A3C, *_: Any) -> None:
+        limit_files(0 if module.steps in (20, 40) else UNLIMITED)
+
+
+def test_a_full_disk_costs_one_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not those after it, and not the training."""
+    train(tmp_path, VideoRecorder(60), more=[FullDisk()])
+    assert [file.name.split("-return")[0] for file in videos(tmp_path)] == ["step-120", "step-180", "step-200"]
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("lit-a3c")]
+    assert lines == [
+        "lit-a3c: videos cannot be written: File too large. The training goes on, and the next one is tried again.",
+        "lit-a3c: videos can be written again.",
+    ]
+
+
+@pytest.mark.parametrize("room", [0, 200, 5000])
+def test_a_video_that_is_cut_does_not_appear(room: int, tmp_path: Path) -> None:
+    """The disk fills up while it is recorded. ffmpeg does not say that it could not write."""
+    video = EpisodeVideo(tmp_path, "cut", max_frames=100)
+    rng = np.random.default_rng(0)
+    with full_disk(room):
+        with pytest.raises(DiskError):  # noqa: PT012 - from whichever image or the end
+            for _ in range(50):
+                video.write(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8), fps=30)
+            video.save(Episode(0, 0, 0))
+        video.discard()
+    assert not list(tmp_path.iterdir())
 
 
 def predict(directory: Path, episodes: int) -> None:

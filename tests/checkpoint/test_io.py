@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from lit_a3c.checkpoint.io import MARK, CorruptCheckpointError, SafeCheckpointIO, deserialize, serialize
+from tests.disks import full_disk
 
 CHECKPOINT = {"state_dict": {"weight": torch.arange(500.0)}, "steps": 7, "names": ["a", "b"]}
 
@@ -96,9 +97,26 @@ def test_a_failed_write_keeps_what_was_there(
         monkeypatch.setattr(Path, "replace", full)
     SafeCheckpointIO().save_checkpoint({**CHECKPOINT, "steps": 8}, file)
     monkeypatch.undo()
-    assert "last.ckpt could not be written: No space left on device" in capsys.readouterr().err
+    assert "last.ckpt cannot be written: No space left on device" in capsys.readouterr().err
     assert SafeCheckpointIO().load_checkpoint(file)["steps"] == 7
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_full_disk_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And once more when there is room, and at the end for a file that was not written again."""
+    files = SafeCheckpointIO()
+    for name in ("last.ckpt", "best.ckpt"):
+        files.save_checkpoint(CHECKPOINT, tmp_path / name)
+    with full_disk():
+        for name in ("last.ckpt", "best.ckpt", "last.ckpt", "best.ckpt"):
+            files.save_checkpoint({**CHECKPOINT, "steps": 8}, tmp_path / name)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    files.save_checkpoint({**CHECKPOINT, "steps": 9}, tmp_path / "last.ckpt")
+    assert capsys.readouterr().err == "lit-a3c: checkpoints can be written again.\n"
+    files.teardown()
+    assert "best.ckpt is not the newest: the last attempt to write it failed (File too" in capsys.readouterr().err
+    assert [files.load_checkpoint(tmp_path / f"{name}.ckpt")["steps"] for name in ("last", "best")] == [9, 7]
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_file_stays_whose_successor_could_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

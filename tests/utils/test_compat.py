@@ -18,9 +18,9 @@ import pytest
 from gymnasium.vector import SyncVectorEnv
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.trainer import connectors
 from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.tensorboard import SummaryWriter
 
 from lit_a3c.networks.bodies import Body
 from lit_a3c.utils import compat
@@ -60,7 +60,7 @@ HOOKS = [
         "lightning.pytorch.trainer.connectors", "checkpoint_connector._CheckpointConnector.restore", lambda: connectors
     ),
     Hook("lightning.pytorch.utilities.rank_zero_only", "rank", lambda: rank_zero_only),
-    Hook("lightning.pytorch.loggers.CSVLogger", "experiment.metrics", lambda: CSVLogger("unused")),
+    Hook("torch.utils.tensorboard.SummaryWriter", "_get_file_writer", lambda: SummaryWriter),
     Hook("argparse.ArgumentParser", "_actions", argparse.ArgumentParser),
     Hook("jsonargparse.ArgumentParser", "_actions", jsonargparse.ArgumentParser),
     Hook("jsonargparse._typehints.ActionTypeHint", "_typehint", action_of_a_class),

@@ -12,10 +12,10 @@ from gymnasium.vector import SyncVectorEnv
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
 
 from lit_a3c import MLPBody, RMSprop
 from lit_a3c.engines.base import OptimizerFactory
@@ -187,16 +187,33 @@ def test_other_ranks_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said == [0, 0]
 
 
-def test_restored_rows_come_before_new_ones(tmp_path: Path) -> None:
-    """The file has both, with the columns of both."""
-    logger = CSVLogger(tmp_path, name="", version="")
-    compat.restore_rows(logger, [{"step": 1, "a": 2.0}])
-    logger.log_metrics({"b": 3.0}, step=5)
-    logger.save()
-    header, *lines = (tmp_path / "metrics.csv").read_text().split()
-    columns = header.split(",")
-    rows = [dict(zip(columns, line.split(","), strict=True)) for line in lines]
-    assert rows == [{"step": "1", "a": "2.0", "b": ""}, {"step": "5", "a": "", "b": "3.0"}]
+def test_events_go_to_another_writer() -> None:
+    """All of them, those after a ``close`` included, and the mark from which TensorBoard hides older ones."""
+
+    class Recorder:
+        def __init__(self) -> None:
+            self.steps: list[int] = []
+
+        def get_logdir(self) -> str:
+            return "nowhere"
+
+        def add_event(self, event: Any) -> None:
+            self.steps.append(event.step)
+
+        def flush(self) -> None:
+            pass
+
+        close = flush
+
+    class Writer(compat.WithEventWriter, SummaryWriter):
+        event_writer = Recorder()
+
+    writer = Writer("nowhere", purge_step=7)
+    writer.add_scalar("loss", 1.0, 10)
+    writer.close()
+    writer.add_scalar("loss", 1.0, 20)
+    assert writer.event_writer.steps == [7, 10, 20]
+    assert not Path("nowhere").exists()
 
 
 def test_the_actions_of_a_parser_are_its_options() -> None:

@@ -1,0 +1,124 @@
+"""Directories that are taken by several processes at once, and locks that end with their process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lit_a3c.metrics import run_lock
+from lit_a3c.metrics.run_lock import RunLock, holds_run, take_version
+from lit_a3c.utils.errors import ConfigError
+from tests.commands import environment
+
+HOLD = """
+import os, sys
+from pathlib import Path
+from lit_a3c.metrics.run_lock import RunLock
+lock = RunLock(Path("run"))
+if os.fork() == 0:
+    os.execvp("sleep", ["sleep", "300"])
+if (child := os.fork()) == 0:
+    sys.stdin.read()
+    os._exit(0)
+print(child, flush=True)
+sys.stdin.read()
+"""
+"""A process that holds a lock, and has children by every way of starting some."""
+
+
+def take(runs: Path, start: Any, result: Any) -> None:
+    start.wait()
+    result.send([take_version(runs) for _ in range(20)])
+
+
+def test_numbers_are_given_once(tmp_path: Path) -> None:
+    """Also to processes that ask at the same moment."""
+    context = multiprocessing.get_context("fork")
+    start, pipes = context.Barrier(4), [context.Pipe(duplex=False) for _ in range(4)]
+    processes = [context.Process(target=take, args=(tmp_path / "new" / "runs", start, end)) for _, end in pipes]
+    for process in processes:
+        process.start()
+    taken = [number for ours, _ in pipes for number in ours.recv()]
+    for process in processes:
+        process.join()
+    assert sorted(taken) == list(range(80))
+    assert len(list((tmp_path / "new" / "runs").iterdir())) == 80
+
+
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="no directory for the run can be made in"):
+        take_version(tmp_path / "file" / "runs")
+
+
+def test_a_locked_directory_is_refused_until_its_process_is_killed(tmp_path: Path) -> None:
+    """The message names the process. Its children, which live on, do not hold the lock."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    try:
+        with pytest.raises(ConfigError, match=f"process {process.pid} on {socket.gethostname()}. Wait until it has"):
+            RunLock(tmp_path / "run")
+        process.kill()
+        process.wait()
+        os.kill(child, 0)
+        RunLock(tmp_path / "run").release()
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_lock_can_be_taken_again(tmp_path: Path) -> None:
+    """After a release, and after its owner was forgotten."""
+    lock = RunLock(tmp_path / "run")
+    with pytest.raises(ConfigError, match=f"process {os.getpid()} on "):
+        RunLock(tmp_path / "run")
+    lock.release()
+    lock = RunLock(tmp_path / "run")
+    del lock
+    RunLock(tmp_path / "run").release()
+
+
+def test_a_system_without_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As Windows. The training is not refused."""
+    monkeypatch.setattr(run_lock, "fcntl", None)
+    RunLock(tmp_path).release()
+    assert capsys.readouterr().err.endswith(
+        "is not locked, so start no second training there: this system has no flock().\n"
+    )
+
+
+def test_a_file_system_without_locks_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The lock cannot be opened at all. The training is not refused."""
+    (tmp_path / run_lock.LOCK).mkdir()
+    RunLock(tmp_path).release()
+    assert "is not locked, so start no second training there: Is a directory.\n" in capsys.readouterr().err
+
+
+def test_what_holds_a_run(tmp_path: Path) -> None:
+    assert not holds_run(tmp_path / "missing")
+    RunLock(tmp_path / "a").release()
+    (tmp_path / "a/config.yaml").touch()
+    assert not holds_run(tmp_path / "a")
+    (tmp_path / "a/metrics.csv").touch()
+    assert holds_run(tmp_path / "a")
+    (tmp_path / "b/checkpoints").mkdir(parents=True)
+    assert not holds_run(tmp_path / "b")
+    (tmp_path / "b/checkpoints/last.ckpt").touch()
+    assert holds_run(tmp_path / "b")
