@@ -64,7 +64,8 @@ def disk(arguments: Any, options: list[str]) -> Iterator[str]:
             rows = len(steps)
             stops.add(load_verified(LAST)["steps"])  # a signal may stop an update before its row
     print(
-        f"{arguments.engine}: {arguments.times} times full or read-only in {max(stops):,} steps; all {rows:,} rows are there"
+        f"{arguments.engine}: {arguments.times} times full or read-only in {max(stops):,} steps; "
+        f"{rows:,} rows, none lost"
     )
 
 
