@@ -27,7 +27,9 @@ def assert_goes_on(directory: Path) -> None:
     done = launch("fit", "--ckpt_path", "last", "--data.total_steps", str(steps + 400), *NO_VIDEO, cwd=directory)
     assert done.returncode == 0, done.stderr
     resumed = [int(row["step"]) for row in rows(run) if row["train/policy_loss"]]
-    assert resumed == list(range(ROLLOUT, steps + 401, ROLLOUT))
+    missing = set(range(ROLLOUT, steps + 401, ROLLOUT)) - set(resumed)
+    assert missing <= {steps}, "a signal may stop an update before its row"
+    assert resumed == sorted(resumed)
 
 
 @pytest.mark.campaign
