@@ -7,7 +7,7 @@ import sys
 
 from lit_a3c import __version__
 from lit_a3c.utils.errors import ConfigError, did_you_mean
-from lit_a3c.utils.machine import check_directory, machine_problem
+from lit_a3c.utils.machine import check_process, machine_problem
 from lit_a3c.utils.signals import INTERRUPTION
 from lit_a3c.utils.streams import tolerant_streams
 
@@ -78,7 +78,7 @@ def _answer(argv: list[str]) -> int:
     if argv[0] not in COMMANDS:
         near = did_you_mean(argv[0], COMMANDS)
         raise ConfigError(f"{argv[0]!r} is not a command ({', '.join(COMMANDS)}).{near}")
-    check_directory()
+    check_process()
     if argv[0] == "fit":
         from lit_a3c.engines.start_method import warm_up
 

@@ -22,8 +22,10 @@ SOCKET_NAME_BYTES = len("/pymp-12345678/listener-12345678")
 """What ``multiprocessing`` appends to the temporary directory for the socket of its fork server."""
 MOST_DESCRIPTORS = 65_536
 """The soft limit of open files is raised to the hard one, but not beyond this."""
-SPARE_DESCRIPTORS = 64
-"""Open files of a training beside those of its workers: logs, pipes, libraries."""
+LEAST_ADDRESS_SPACE = 2**30
+"""Bytes of address space below which torch cannot even be imported."""
+SPARE_DESCRIPTORS = 48
+"""Open files of a training beside those for its workers."""
 
 LIMITS = {
     r"Too many open files": "too many open files: the limit is {files} (`ulimit -n`). Fewer workers need fewer",
@@ -42,12 +44,19 @@ LIMITS = {
 """What a system call or library says where the machine has no more of something, and what the user is told."""
 
 
-def check_directory() -> None:
-    """Refuse to start in a directory that is gone.
+def check_process() -> None:
+    """Refuse to start in a directory that is gone, or with too little memory to say later what is wrong.
 
     Raises:
-        ConfigError: It has been deleted, or may not be read.
+        ConfigError: The directory has been deleted, or the limit of the address space is too low.
     """
+    if sys.platform != "win32":
+        space = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if 0 <= space < LEAST_ADDRESS_SPACE:
+            raise ConfigError(
+                f"the limit of memory is {space / 2**20:,.0f} MiB (`ulimit -v`), and at least "
+                f"{LEAST_ADDRESS_SPACE / 2**20:,.0f} are needed."
+            )
     try:
         Path.cwd()
     except OSError as error:
@@ -76,28 +85,28 @@ def check_socket_directory() -> None:
         )
 
 
-def check_room(workers: int, shared_bytes: int, descriptors: int) -> None:
+def check_room(workers: int, shared_bytes: int, shared_tensors: int) -> None:
     """Refuse a training whose shared memory or open files would not fit. Beyond the end of ``/dev/shm`` is a SIGBUS.
 
     Args:
         workers: Worker processes.
-        shared_bytes: Shared memory of the training.
-        descriptors: Files that the training keeps open for its workers.
+        shared_bytes: Size of all tensors in shared memory.
+        shared_tensors: Their number. Each is an open file.
 
     Raises:
         ConfigError: With what is needed and what there is.
     """
     if SHARED_MEMORY.is_dir() and shared_bytes > (free := shutil.disk_usage(SHARED_MEMORY).free):
         raise ConfigError(
-            f"{workers} workers need {shared_bytes / 2**20:,.1f} MiB of shared memory, and {SHARED_MEMORY} has "
-            f"{free / 2**20:,.1f} MiB free. Use fewer workers or environments (--num_workers, --data.envs_per_worker), "
-            "or make it larger (Docker: --shm-size 2g)."
+            f"the training needs {shared_bytes / 2**20:,.1f} MiB of shared memory for {workers} workers, and "
+            f"{SHARED_MEMORY} has {free / 2**20:,.1f} MiB free. Use fewer of them (--num_workers) or fewer "
+            "environments (--data.envs_per_worker), or make it larger (Docker: --shm-size 2g)."
         )
-    limit = raise_descriptor_limit()
-    if limit is not None and descriptors + SPARE_DESCRIPTORS > limit:
+    limit, needed = raise_descriptor_limit(), shared_tensors + 6 * workers + SPARE_DESCRIPTORS
+    if limit is not None and needed > limit:
         raise ConfigError(
-            f"{workers} workers need about {descriptors + SPARE_DESCRIPTORS} open files, and the limit is {limit}. "
-            "Use fewer workers (--num_workers), or raise it (`ulimit -n`)."
+            f"the training needs about {needed} open files for {workers} workers, and the limit is {limit} "
+            "(`ulimit -n`). Raise it, or use fewer workers (--num_workers)."
         )
 
 
