@@ -35,6 +35,7 @@ from lit_a3c.utils import compat
 from lit_a3c.utils.disk import DiskError
 from lit_a3c.utils.errors import ConfigError
 from lit_a3c.utils.finite import NotFiniteError
+from lit_a3c.utils.paths import user_path
 from lit_a3c.utils.signals import INTERRUPTION
 
 CALLBACKS = {
@@ -136,7 +137,10 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         Raises:
             ConfigError: Such an option is given.
         """
-        super().parse_arguments(parser, args)
+        try:
+            super().parse_arguments(parser, args)
+        except OverflowError as error:
+            raise ConfigError(f"a number in the options or in a config is too large: {error}.") from error
         command = self.config.subcommand
         if self.config[command].trust_checkpoint:  # the flag itself has been taken out of the arguments
             raise ConfigError(f"{TRUST} is a flag of the command line. A config cannot set it.")
@@ -150,10 +154,14 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         options = trainer.logger.get("init_args") if not isinstance(trainer.logger, bool | list) else None
         if options is not None and "save_dir" in options:
             continue_run(options, self.config[self.subcommand].ckpt_path)
+            named_by = "trainer.logger.name"
             if options.get("name") is None:
+                named_by = "data.env_id"
                 options["name"] = self.config[self.subcommand].data.env_id.split("/")[-1].split(":")[-1]
+            options["save_dir"] = str(user_path(options["save_dir"], "trainer.logger.save_dir"))
             check_writable(options["save_dir"])
-            run = Path(options["save_dir"], options["name"], str(options.get("version")), "checkpoints")
+            directory = user_path(str(Path(options["save_dir"], options["name"])), named_by)
+            run = directory / str(options.get("version")) / "checkpoints"
             if run.is_dir():  # of a run that goes on
                 check_writable(str(run))
 
@@ -184,7 +192,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             super().instantiate_classes()
         except ConfigError:
             raise
-        except (TypeError, ValueError, MisconfigurationException) as error:
+        except (TypeError, ValueError, OverflowError, MisconfigurationException) as error:
             raise ConfigError(str(error).strip().splitlines()[0]) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
