@@ -78,7 +78,7 @@ def _answer(argv: list[str]) -> int:
     if argv[0] not in COMMANDS:
         near = did_you_mean(argv[0], COMMANDS)
         raise ConfigError(f"{argv[0]!r} is not a command ({', '.join(COMMANDS)}).{near}")
-    check_process()
+    check_process(argv)
     if argv[0] == "fit":
         from lit_a3c.engines.start_method import warm_up
 

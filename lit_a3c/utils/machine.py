@@ -44,12 +44,21 @@ LIMITS = {
 """What a system call or library says where the machine has no more of something, and what the user is told."""
 
 
-def check_process() -> None:
-    """Refuse to start in a directory that is gone, or with too little memory to say later what is wrong.
+def check_process(argv: list[str]) -> None:
+    """Refuse to start where it could not be said later what is wrong.
+
+    Args:
+        argv: The arguments of the command.
 
     Raises:
-        ConfigError: The directory has been deleted, or the limit of the address space is too low.
+        ConfigError: The directory is gone, the limit of memory is too low, or the locale has no letters for an argument.
     """
+    for argument in argv:
+        if any("\udc80" <= letter <= "\udcff" for letter in argument):  # Python's stand-in for a byte
+            raise ConfigError(
+                f"{os.fsencode(argument)!r} has letters that the encoding {sys.getfilesystemencoding()!r} of this "
+                "locale does not have. Set PYTHONUTF8=1 or LC_ALL=C.UTF-8."
+            )
     if sys.platform != "win32":
         space = resource.getrlimit(resource.RLIMIT_AS)[0]
         if 0 <= space < LEAST_ADDRESS_SPACE:
