@@ -51,8 +51,11 @@ def check_process(argv: list[str]) -> None:
         argv: The arguments of the command.
 
     Raises:
-        ConfigError: The directory is gone, the limit of memory is too low, or the locale has no letters for an argument.
+        ConfigError: The directory is gone, memory is limited to too little, the locale lacks letters, or Python
+            drops docstrings.
     """
+    if sys.flags.optimize > 1:
+        raise ConfigError("Python drops docstrings (-OO, PYTHONOPTIMIZE=2), and TorchRL cannot be imported without.")
     for argument in argv:
         if any("\udc80" <= letter <= "\udcff" for letter in argument):  # Python's stand-in for a byte
             raise ConfigError(
