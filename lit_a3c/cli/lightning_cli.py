@@ -24,7 +24,7 @@ from lit_a3c.checkpoint.find import read_checkpoint
 from lit_a3c.checkpoint.io import SafeCheckpointIO
 from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
-from lit_a3c.cli.run_directory import check_writable, continue_run, write_config
+from lit_a3c.cli.run_directory import continue_run, name_run, write_config
 from lit_a3c.cli.validation import check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
 from lit_a3c.engines.processes import WorkerError
@@ -35,7 +35,6 @@ from lit_a3c.utils import compat
 from lit_a3c.utils.disk import DiskError
 from lit_a3c.utils.errors import ConfigError
 from lit_a3c.utils.finite import NotFiniteError
-from lit_a3c.utils.paths import user_path
 from lit_a3c.utils.signals import INTERRUPTION
 
 CALLBACKS = {
@@ -154,16 +153,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         options = trainer.logger.get("init_args") if not isinstance(trainer.logger, bool | list) else None
         if options is not None and "save_dir" in options:
             continue_run(options, self.config[self.subcommand].ckpt_path)
-            named_by = "trainer.logger.name"
-            if options.get("name") is None:
-                named_by = "data.env_id"
-                options["name"] = self.config[self.subcommand].data.env_id.split("/")[-1].split(":")[-1]
-            options["save_dir"] = str(user_path(options["save_dir"], "trainer.logger.save_dir"))
-            check_writable(options["save_dir"])
-            directory = user_path(str(Path(options["save_dir"], options["name"])), named_by)
-            run = directory / str(options.get("version")) / "checkpoints"
-            if run.is_dir():  # of a run that goes on
-                check_writable(str(run))
+            name_run(options, self.config[self.subcommand].data.env_id)
 
     def before_fit(self) -> None:
         """Say what is about to run, and where its files go.
