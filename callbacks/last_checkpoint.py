@@ -10,15 +10,17 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
+from lit_a3c import A3C
 from lit_a3c.callbacks.score_table import run_directory
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import check_number
 
 
 class LastCheckpoint(Checkpoint):
-    """``last.ckpt``: every so many updates, at the end, and when Ctrl-C or an error ends the training.
+    """``last.ckpt``: every so many updates, after the last one, and when a signal or an error ends the training.
 
-    The checkpoint before it stays as ``previous.ckpt``, in case the disk damages the last one.
+    After the last update it is saved twice: before the last validation, which may take long, and after it, with the
+    score. The checkpoint of earlier updates stays as ``previous.ckpt``, in case the disk damages the last one.
 
     Args:
         every_n_updates: Updates between two saves.
@@ -28,28 +30,33 @@ class LastCheckpoint(Checkpoint):
         check_number("last_checkpoint.every_n_updates", every_n_updates, low=1, whole=True)
         self.every_n_updates = every_n_updates
         self._started = False
-        self._saved_at = -1
+        self._saved: tuple[int, int] | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._started, self._saved_at = True, trainer.global_step
+        self._started, self._saved = True, _position(trainer)
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        if trainer.global_step % self.every_n_updates == 0:
-            self._save(trainer)
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, A3C)
+        if trainer.global_step % self.every_n_updates == 0 or pl_module.finished:
+            self._save_news(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._saved_at = -1  # the other workers may have learned since
         self._save(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Not before the first update: a refused resumption must not overwrite what it could not load."""
         if self._started and trainer.state.fn == TrainerFn.FITTING:
+            self._save_news(trainer)
+
+    def _save_news(self, trainer: Trainer) -> None:
+        """Save, unless nobody has learned anything since."""
+        if _position(trainer) != self._saved:
             self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
-        if compat.is_fast_dev_run(trainer) or trainer.global_step == self._saved_at:
+        if compat.is_fast_dev_run(trainer):
             return
-        self._saved_at = trainer.global_step
+        position = _position(trainer)
         last = checkpoint_directory(trainer) / "last.ckpt"
         link = last.with_name(".previous.part")
         with contextlib.suppress(OSError):  # the first one, or a file system without links, has no previous one
@@ -57,10 +64,18 @@ class LastCheckpoint(Checkpoint):
             link.hardlink_to(last)
         trainer.save_checkpoint(last)
         with contextlib.suppress(OSError):
-            if link.samefile(last):  # the new one could not be written
+            if link.samefile(last) or position == self._saved:  # the new one is missing, or of the same updates
                 link.unlink()
             else:
                 link.replace(last.with_name("previous.ckpt"))
+        self._saved = position  # not before: a signal may have broken it off
+
+
+def _position(trainer: Trainer) -> tuple[int, int]:
+    """Updates of this process, and steps that all processes have learned from."""
+    module = trainer.lightning_module
+    assert isinstance(module, A3C)
+    return trainer.global_step, module.steps
 
 
 def checkpoint_directory(trainer: Trainer) -> Path:

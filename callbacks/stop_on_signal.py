@@ -10,7 +10,7 @@ from lit_a3c.utils.signals import INTERRUPTION
 
 
 class StopOnSignal(Callback):
-    """Stops between two updates, so that what is saved is whole. Evaluations and videos are broken off.
+    """Stops between two updates, so that what is saved is whole. Evaluations and the last video are broken off.
 
     The command line adds it to every training and handles the signals.
     """
@@ -23,17 +23,20 @@ class StopOnSignal(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         INTERRUPTION.interruptible = True
+        INTERRUPTION.check()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         INTERRUPTION.interruptible = False
         INTERRUPTION.check()
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What has been learned is saved. The last video may be broken off anywhere."""
         INTERRUPTION.interruptible = True
+        INTERRUPTION.check()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         INTERRUPTION.listen()
         INTERRUPTION.interruptible = False  # not while it saves
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        INTERRUPTION.training = INTERRUPTION.interruptible = False
+        INTERRUPTION.interruptible = False  # not while loggers write what they still hold

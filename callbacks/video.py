@@ -16,6 +16,7 @@ from lit_a3c.callbacks.score_table import run_directory
 from lit_a3c.utils import compat
 from lit_a3c.utils.disk import DiskError, Outage
 from lit_a3c.utils.errors import check_number
+from lit_a3c.utils.signals import INTERRUPTION
 
 
 class VideoRecorder(Callback):
@@ -50,7 +51,8 @@ class VideoRecorder(Callback):
             self._next += self.every_n_steps
             self._record(trainer, pl_module)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The last checkpoint has been written: an episode may take minutes."""
         assert isinstance(pl_module, A3C)
         if self.every_n_steps >= 0:
             self._record(trainer, pl_module)
@@ -83,6 +85,7 @@ class VideoRecorder(Callback):
             self._outage.begin(error)
             return
         except Exception as error:  # a renderer may fail in any way; that must not end a training
+            INTERRUPTION.check()  # the signal may have ended the encoder, too
             self._broken = True
             rank_zero_warn(
                 f"No video: {type(error).__name__}: {error}. "

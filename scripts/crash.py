@@ -7,6 +7,7 @@
     python scripts/crash.py hostile                                  # checkpoints that attack their reader
     python scripts/crash.py numbers --times 100
     python scripts/crash.py disk --times 20          # a full or read-only disk; `race`: starts at the same moment
+    python scripts/crash.py signals --times 100
     python scripts/crash.py soak --config atari --minutes 60
 
 Each campaign prints a line for every problem, and a summary. The exit code is 1 if there was a problem. Further options
@@ -35,6 +36,7 @@ from crash_disk import disk, race
 from crash_files import damage
 from crash_health import numbers, soak
 from crash_hostile import hostile
+from crash_signals import signals
 from crash_trainings import (
     CONFIGS,
     LAST,
@@ -194,7 +196,8 @@ def workers(arguments: Any, options: list[str]) -> Iterator[str]:
 
 
 CAMPAIGNS = {
-    campaign.__name__: campaign for campaign in (kill, exact, workers, damage, hostile, numbers, disk, race, soak)
+    campaign.__name__: campaign
+    for campaign in (kill, exact, workers, damage, hostile, numbers, disk, race, signals, soak)
 }
 
 

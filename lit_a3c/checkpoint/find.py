@@ -10,6 +10,7 @@ from lit_a3c.checkpoint.compatibility import check_contents
 from lit_a3c.checkpoint.download import download
 from lit_a3c.checkpoint.io import CorruptCheckpointError, load_verified
 from lit_a3c.utils.errors import ConfigError, did_you_mean
+from lit_a3c.utils.paths import user_path
 
 RUNS = Path("runs")
 """Where ``last`` and ``best`` look for the newest run."""
@@ -34,7 +35,7 @@ def resolve_checkpoint(given: str, prefer: str) -> Path:
         return _first_good([newest, *_by_age(newest.parent, "*")])
     if "://" in given:
         return download(given)
-    path = Path(given).expanduser()
+    path = user_path(given, "--ckpt_path")
     if path.is_file():
         return path
     if path.is_dir():

@@ -15,6 +15,7 @@ from lit_a3c.checkpoint.find import read_checkpoint, resolve_checkpoint
 from lit_a3c.checkpoint.trust import config_of
 from lit_a3c.module import A3C
 from lit_a3c.utils.errors import ConfigError, did_you_mean
+from lit_a3c.utils.paths import user_path
 
 DEFAULTS = "defaults.yaml"
 """The shipped config that all others build on."""
@@ -66,8 +67,9 @@ def resolve_config(name: str, option: str = "--config") -> Path:
     Raises:
         ConfigError: Neither exists; with the shipped configs and the nearest.
     """
-    if Path(name).is_file():
-        return Path(name)
+    path = user_path(name, option)
+    if path.is_file():
+        return path
     shipped = shipped_configs()
     if name in shipped or f"{name}.yaml" in shipped:
         return shipped.get(name) or shipped[f"{name}.yaml"]
@@ -88,7 +90,7 @@ def config_chain(name: str, seen: tuple[Path, ...] = ()) -> list[str]:
     if path.resolve() in seen:
         raise ConfigError(f"{option} {name!r} builds on itself: its key base leads back to it.")
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{option} {name!r} cannot be read as YAML: {' '.join(str(error).split())[:160]}") from error

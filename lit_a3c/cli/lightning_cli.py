@@ -24,7 +24,7 @@ from lit_a3c.checkpoint.find import read_checkpoint
 from lit_a3c.checkpoint.io import SafeCheckpointIO
 from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
-from lit_a3c.cli.run_directory import check_writable, continue_run, write_config
+from lit_a3c.cli.run_directory import continue_run, name_run, write_config
 from lit_a3c.cli.validation import check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
 from lit_a3c.engines.processes import WorkerError
@@ -136,7 +136,10 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         Raises:
             ConfigError: Such an option is given.
         """
-        super().parse_arguments(parser, args)
+        try:
+            super().parse_arguments(parser, args)
+        except OverflowError as error:
+            raise ConfigError(f"a number in the options or in a config is too large: {error}.") from error
         command = self.config.subcommand
         if self.config[command].trust_checkpoint:  # the flag itself has been taken out of the arguments
             raise ConfigError(f"{TRUST} is a flag of the command line. A config cannot set it.")
@@ -150,12 +153,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         options = trainer.logger.get("init_args") if not isinstance(trainer.logger, bool | list) else None
         if options is not None and "save_dir" in options:
             continue_run(options, self.config[self.subcommand].ckpt_path)
-            if options.get("name") is None:
-                options["name"] = self.config[self.subcommand].data.env_id.split("/")[-1].split(":")[-1]
-            check_writable(options["save_dir"])
-            run = Path(options["save_dir"], options["name"], str(options.get("version")), "checkpoints")
-            if run.is_dir():  # of a run that goes on
-                check_writable(str(run))
+            name_run(options, self.config[self.subcommand].data.env_id)
 
     def before_fit(self) -> None:
         """Say what is about to run, and where its files go.
@@ -184,7 +182,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             super().instantiate_classes()
         except ConfigError:
             raise
-        except (TypeError, ValueError, MisconfigurationException) as error:
+        except (TypeError, ValueError, OverflowError, MisconfigurationException) as error:
             raise ConfigError(str(error).strip().splitlines()[0]) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from lit_a3c import __version__
 from lit_a3c.utils.errors import ConfigError, did_you_mean
+from lit_a3c.utils.machine import check_process, machine_problem
 from lit_a3c.utils.signals import INTERRUPTION
+from lit_a3c.utils.streams import tolerant_streams
 
 COMMANDS = {
     "fit": "train an agent",
@@ -43,28 +46,43 @@ def main(argv: list[str] | None = None) -> int:
         argv: Arguments without the program's name; ``sys.argv`` by default.
 
     Returns:
-        Exit code: 0, 1 for a run that failed, 2 for a request that cannot work, 130 after Ctrl-C, 143 after SIGTERM.
+        Exit code: 0, 1 for a run that failed, 2 for a request that cannot work, and 128 and the signal's number after
+        one that asked to stop: 130 after Ctrl-C, 143 after SIGTERM.
     """
-    argv = sys.argv[1:] if argv is None else argv
+    with tolerant_streams(), INTERRUPTION.handled():
+        try:
+            code = _answer(sys.argv[1:] if argv is None else argv)
+        except ConfigError as error:
+            print(f"lit-a3c: {error}", file=sys.stderr)
+            code = 2
+        except Exception as error:
+            problem = machine_problem(error)
+            if problem is None and INTERRUPTION.signum is None:
+                raise
+            print(f"lit-a3c: {problem or repr(error)}", file=sys.stderr)
+            code = 1
+        code = INTERRUPTION.exit_code or code
+    if argv is None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the interpreter ends shows no traceback
+    return code
+
+
+def _answer(argv: list[str]) -> int:
+    """The exit code of a command."""
     if argv in (["--version"], ["-V"]):
         print(f"lit-a3c {__version__}")
         return 0
     if not argv or argv[0] in ("-h", "--help"):
         print(HELP, end="")
         return 0
-    try:
-        if argv[0] not in COMMANDS:
-            near = did_you_mean(argv[0], COMMANDS)
-            raise ConfigError(f"{argv[0]!r} is not a command ({', '.join(COMMANDS)}).{near}")
-        if argv[0] == "fit":
-            from lit_a3c.engines.processes import warm_up
+    if argv[0] not in COMMANDS:
+        near = did_you_mean(argv[0], COMMANDS)
+        raise ConfigError(f"{argv[0]!r} is not a command ({', '.join(COMMANDS)}).{near}")
+    check_process(argv)
+    if argv[0] == "fit":
+        from lit_a3c.engines.start_method import warm_up
 
-            warm_up()
-        with INTERRUPTION.handled():
-            from lit_a3c.cli.lightning_cli import run
+        warm_up()
+    from lit_a3c.cli.lightning_cli import run
 
-            code = run(argv)
-            return INTERRUPTION.exit_code or code
-    except ConfigError as error:
-        print(f"lit-a3c: {error}", file=sys.stderr)
-        return 2
+    return run(argv)

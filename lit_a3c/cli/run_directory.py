@@ -9,6 +9,7 @@ from typing import Any
 from lit_a3c.checkpoint.find import RUNS
 from lit_a3c.utils.disk import check_room, reason, replace_whole, say
 from lit_a3c.utils.errors import ConfigError
+from lit_a3c.utils.paths import user_path
 
 
 def continue_run(logger: Any, checkpoint: Any) -> None:
@@ -31,6 +32,27 @@ def continue_run(logger: Any, checkpoint: Any) -> None:
         if not here:
             logger["save_dir"] = str(run.parents[1])
         logger["name"], logger["version"] = run.parent.name, run.name
+
+
+def name_run(logger: Any, env_id: str) -> None:
+    """Name a run after its environment, unless it has a name, and check that its files can be written.
+
+    Args:
+        logger: Options of the logger, changed in place.
+        env_id: The environment.
+
+    Raises:
+        ConfigError: The directory cannot be written to, or the name is none for a directory.
+    """
+    option = "data.env_id" if logger.get("name") is None else "trainer.logger.name"
+    if logger.get("name") is None:
+        logger["name"] = env_id.split("/")[-1].split(":")[-1]
+    logger["save_dir"] = str(user_path(logger["save_dir"], "trainer.logger.save_dir"))
+    check_writable(logger["save_dir"])
+    directory = user_path(str(Path(logger["save_dir"], logger["name"])), option)
+    checkpoints = directory / str(logger.get("version")) / "checkpoints"
+    if checkpoints.is_dir():  # of a run that goes on
+        check_writable(str(checkpoints))
 
 
 def check_writable(directory: str) -> None:

@@ -10,6 +10,7 @@ from lightning.pytorch.strategies import StrategyRegistry
 from lit_a3c.engines.hogwild.strategy import Hogwild
 from lit_a3c.engines.processes import default_workers
 from lit_a3c.utils.errors import ConfigError, check_number, did_you_mean
+from lit_a3c.utils.machine import check_socket_directory
 
 
 def check_options(config: Any, *, fit: bool) -> None:
@@ -30,6 +31,8 @@ def check_options(config: Any, *, fit: bool) -> None:
         check_number("trainer.val_check_interval", config.trainer.val_check_interval, above=0)
     if config.num_workers != "auto":
         check_number("num_workers", config.num_workers, low=1, high=1024, whole=True)
+    if fit and config.engine != "serial":
+        check_socket_directory()
     if fit and config.engine == Hogwild.strategy_name:
         _check_hogwild(config)
     elif fit:

@@ -1,17 +1,44 @@
-"""Imported by the fork server alone: what its workers need, and a quick end.
+"""Imported by the fork server alone: what its workers need, how it takes signals and errors, and a quick end.
 
-Without the last line the fork server spends a second and a half on shutting the interpreter down after the learner has
-ended.
+It starts with the signals blocked that reach all processes of a training, and ignores them from here on.
 """
 
 # ruff: noqa: F401
 
 import atexit
+import contextlib
 import os
+import signal
+import sys
+from types import TracebackType
 
 import torchrl.collectors
 import torchrl.envs
 
 import lit_a3c.engines.registry
+from lit_a3c.utils import compat
+from lit_a3c.utils.machine import machine_problem
+from lit_a3c.utils.signals import END_SIGNALS, ignore_signals
+from lit_a3c.utils.streams import make_streams_tolerant
 
-atexit.register(os._exit, 0)  # workers never come here
+
+def report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Say in one line why the fork server or a worker that has just been forked ends."""
+    if not isinstance(error, EOFError):  # the learner is gone
+        print(f"lit-a3c: no worker can be started: {machine_problem(error) or error!r}", file=sys.stderr, flush=True)
+
+
+def end() -> None:
+    """End at once: shutting the interpreter down would take a second and a half. Workers never come here."""
+    if socket := compat.fork_server_socket():
+        with contextlib.suppress(OSError):  # the learner has removed it, unless it was killed
+            socket.unlink(missing_ok=True)
+            socket.parent.rmdir()
+    os._exit(0)
+
+
+sys.excepthook = report
+make_streams_tolerant()
+ignore_signals()
+signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
+atexit.register(end)

@@ -30,6 +30,7 @@ from lit_a3c.engines.watchdog import Watchdog, poll
 from lit_a3c.engines.weights import SharedWeights
 from lit_a3c.networks.actor_critic import ActorCritic
 from lit_a3c.rollout import Episode, Rollout
+from lit_a3c.utils.machine import check_room
 from lit_a3c.utils.shared_counter import SharedCounter
 
 SEED_STRIDE = 1_000_003
@@ -93,6 +94,7 @@ class ProcessPool(RolloutSource):
         self._config, self._ledger, self._portable = config, ledger, copy.deepcopy(policy).cpu()
         self._take = 1 if config.engine == "async" else config.num_workers
         self._num_slots = 2 if config.engine == "async" else 1
+        self._check_room()
         self._weights = SharedWeights(policy)
         self._learner = tensors_of(policy)
         self._restarts, self._watchdog = Restarts(config.max_restarts), Watchdog(config.worker_timeout)
@@ -101,11 +103,17 @@ class ProcessPool(RolloutSource):
         # Slots held by the learner. At first all of them, so that no worker acts before the first publication.
         self._held = [(number, slot) for slot in range(self._num_slots) for number in range(config.num_workers)]
 
+    def _check_room(self) -> None:
+        slot = _empty_slot(self._config, self._portable.recurrent_state_size, "meta").tensors().values()
+        slots, weights = self._config.num_workers * self._num_slots, tensors_of(self._portable)
+        shared_bytes = slots * sum(t.nbytes for t in slot) + 2 * sum(t.nbytes for t in weights)
+        check_room(self._config.num_workers, shared_bytes, slots * len(slot) + 2 * len(weights))
+
     def _start(self, number: int) -> _WorkerSlots:
         collected = self._ledger.collected.for_rank(number)
         # A replacement does not play again what the one before it has played.
         config = replace(self._config, seed=self._config.seed + SEED_STRIDE * self._restarts.made)
-        slots = [_empty_slot(config, self._portable.recurrent_state_size) for _ in range(self._num_slots)]
+        slots = [_shared_slot(config, self._portable.recurrent_state_size) for _ in range(self._num_slots)]
         worker = start_worker(number, _work, config, self._portable, self._weights, slots, number, collected)
         return _WorkerSlots(worker, slots, collected_before=collected.count(number))
 
@@ -185,23 +193,31 @@ def _next_slot(connection: Connection) -> int | None:
         return None
 
 
-def _empty_slot(config: RolloutConfig, recurrent_state_size: int) -> Rollout:
-    """Shared memory for one rollout. Pages that are never written, of ``next_observation`` say, cost nothing."""
+def _shared_slot(config: RolloutConfig, recurrent_state_size: int) -> Rollout:
+    """Shared memory for one rollout."""
+    slot = _empty_slot(config, recurrent_state_size)
+    for tensor in slot.tensors().values():
+        tensor.share_memory_()
+    return slot
+
+
+def _empty_slot(config: RolloutConfig, recurrent_state_size: int, device: str = "cpu") -> Rollout:
+    """Memory for one rollout; with the device ``meta`` only its shapes."""
     lead = (config.rollout_length, config.envs_per_worker)
     spaces = config.spaces
 
-    def shared(shape: Iterable[int], dtype: torch.dtype) -> Tensor:
-        return torch.empty(*lead, *shape, dtype=dtype).share_memory_()
+    def empty(shape: Iterable[int], dtype: torch.dtype) -> Tensor:
+        return torch.empty(*lead, *shape, dtype=dtype, device=device)
 
-    state = torch.empty(1, config.envs_per_worker, recurrent_state_size).share_memory_()
+    state = torch.empty(1, config.envs_per_worker, recurrent_state_size, device=device)
     return Rollout(
-        observation=shared(spaces.observation_shape, spaces.observation_dtype),
-        action=shared(spaces.action_shape, spaces.action_dtype),
-        reward=shared((), torch.float32),
-        terminated=shared((), torch.bool),
-        truncated=shared((), torch.bool),
-        next_observation=shared(spaces.observation_shape, spaces.observation_dtype),
-        behaviour_log_prob=shared((), torch.float32) if config.behaviour_log_prob else None,
+        observation=empty(spaces.observation_shape, spaces.observation_dtype),
+        action=empty(spaces.action_shape, spaces.action_dtype),
+        reward=empty((), torch.float32),
+        terminated=empty((), torch.bool),
+        truncated=empty((), torch.bool),
+        next_observation=empty(spaces.observation_shape, spaces.observation_dtype),
+        behaviour_log_prob=empty((), torch.float32) if config.behaviour_log_prob else None,
         recurrent_state=state if recurrent_state_size else None,
     )
 

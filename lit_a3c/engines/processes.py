@@ -1,17 +1,15 @@
 """Worker processes: how they start, how they end, and how their errors reach the user.
 
-Imports nothing heavy, so that the fork server can start before torch is imported.
+Imports nothing heavy: what needs no torch must not wait for it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import multiprocessing as mp
 import multiprocessing.util
 import os
-import signal
 import threading
 import time
 import traceback
@@ -19,6 +17,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
+
+from lit_a3c.engines.start_method import NO_MAIN_GUARD, context, ensure_fork_server
+from lit_a3c.utils.errors import ConfigError
+from lit_a3c.utils.machine import machine_problem
+from lit_a3c.utils.signals import ignore_signals
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +40,17 @@ class WorkerError(RuntimeError):
 
 
 class _Failed(NamedTuple):
-    """The last message of a worker that ends with an exception."""
+    """The last message of a worker that ends with an exception. What the machine caused has no traceback."""
 
     summary: str
     traceback: str
+
+    @classmethod
+    def by(cls, error: Exception) -> _Failed:
+        """Of the exception that is being handled."""
+        if problem := machine_problem(error):
+            return cls(problem, "")
+        return cls(f"{type(error).__name__}: {error}", f"\n{traceback.format_exc()}")
 
 
 class Restarts:
@@ -97,11 +107,16 @@ class Worker:
             message = self.connection.recv()
         except (EOFError, OSError):  # the end of a process closes its pipe
             self.process.join(timeout=5)
+            if self.process.exitcode == NO_MAIN_GUARD:
+                raise ConfigError(
+                    "every worker process imports the script that trains, and the script trains again there. Put what "
+                    'it does below `if __name__ == "__main__":`.'
+                ) from None
             raise WorkerError(
                 f"worker {self.number} ended without a message (exit code {self.process.exitcode})"
             ) from None
         if isinstance(message, _Failed):
-            raise WorkerError(f"worker {self.number} failed: {message.summary}\n{message.traceback}", raised=True)
+            raise WorkerError(f"worker {self.number} failed: {message.summary}{message.traceback}", raised=True)
         return message
 
 
@@ -112,7 +127,22 @@ def start_worker(number: int, work: Callable[..., None], *args: Any) -> Worker:
         number: The worker's number.
         work: A function of a module. It should return when its connection closes.
         args: Further arguments, pickled; shared memory stays shared.
+
+    Raises:
+        ConfigError: The temporary directory has no room for a socket, or the script that trains has no main guard.
+        WorkerError: No process can be started.
     """
+    try:
+        ensure_fork_server()
+        return _start(number, work, *args)
+    except Exception as error:
+        reason = machine_problem(error)
+        if reason is None and not isinstance(error, OSError | EOFError):  # the latter where the fork server has ended
+            raise
+        raise WorkerError(f"worker {number} cannot be started: {reason or repr(error)}", raised=True) from error
+
+
+def _start(number: int, work: Callable[..., None], *args: Any) -> Worker:
     ours, theirs = context().Pipe()
     parent_end, parent_pipe = context().Pipe(duplex=False)
     process = context().Process(
@@ -157,7 +187,7 @@ def worker_main(connection: Connection, parent_pipe: Connection, work: Callable[
         work(connection, *args)
     except Exception as error:
         with contextlib.suppress(OSError):
-            connection.send(_Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))
+            connection.send(_Failed.by(error))
 
 
 def exit_with_parent(parent_pipe: Connection) -> None:
@@ -165,15 +195,6 @@ def exit_with_parent(parent_pipe: Connection) -> None:
     with contextlib.suppress(EOFError, OSError):
         parent_pipe.recv()
     os._exit(1)
-
-
-def ignore_signals() -> dict[int, Any]:
-    """Ignore signals that reach the whole group, on which the learner decides; returns the handlers before."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
-    signums = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    return {signum: signal.signal(signum, signal.SIG_IGN) for signum in signums}
 
 
 def cores() -> int:
@@ -184,33 +205,3 @@ def cores() -> int:
 def default_workers() -> int:
     """Workers of a training for which no number is given: one per core, at most 16, as the paper's."""
     return min(16, cores())
-
-
-@functools.cache
-def context() -> Any:
-    """A fork server imports torch and TorchRL once and forks every worker from itself: 0.1 s each instead of 5 s.
-
-    It is a process of its own without threads, so forking from it is safe. Windows has only spawn.
-    """
-    if "forkserver" not in mp.get_all_start_methods():
-        return mp.get_context("spawn")
-    forkserver = mp.get_context("forkserver")
-    forkserver.set_forkserver_preload(["lit_a3c.engines.fork_server"])
-    return forkserver
-
-
-def warm_up() -> None:
-    """Let the fork server start its imports while this process does its own.
-
-    It ignores signals that reach the whole group from its start: they would end its imports with a traceback, and
-    later the restarts of workers.
-    """
-    if context().get_start_method() == "forkserver":
-        from multiprocessing.forkserver import ensure_running
-
-        before = ignore_signals()
-        try:
-            ensure_running()
-        finally:
-            for signum, handler in before.items():
-                signal.signal(signum, handler)

@@ -53,7 +53,12 @@ def unsupported(observation: Space[Any], action: Space[Any]) -> str | None:
     boxes = observation.values() if isinstance(observation, Dict) else [observation]
     if not all(isinstance(box, Box) for box in boxes):
         return f"observations {observation}; only Box, and Dict of Box, are supported"
-    for part in components(action):
+    if not boxes or any(0 in (box.shape or ()) for box in boxes):
+        return f"observations {observation}, which are empty"
+    parts = components(action)
+    if not parts or any(0 in (part.shape or ()) for part in parts):
+        return f"actions {action}, which are empty"
+    for part in parts:
         if not isinstance(part, Discrete | MultiBinary | Box):
             kinds = "Discrete, MultiDiscrete, MultiBinary, Box, and Tuple or Dict of them"
             return f"actions {action}; only {kinds}, are supported"

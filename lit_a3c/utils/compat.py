@@ -1,4 +1,4 @@
-"""Every private hook of Lightning, torch, TorchRL, Gymnasium and jsonargparse that this package uses, with its reason.
+"""Every private hook of a library or of Python that this package uses, each with its reason.
 
 Importing this module imports none of these libraries: what has to be a class is a mixin. ``tests/utils/test_compat.py``
 has a test for each hook, which fails by the hook's name when a new version of the library drops it.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import multiprocessing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -171,3 +173,22 @@ def accepted_classes(action: argparse.Action | None) -> AcceptedClasses:
         with contextlib.suppress(AttributeError):  # Lightning makes subclasses of optimizers that no module has
             subclasses[path] = _util.import_object(path)
     return AcceptedClasses(types, {path: cls for path, cls in subclasses.items() if cls not in types})
+
+
+def imports_main_script() -> bool:
+    """Whether this is a worker process that is importing the user's script (``current_process()._inheriting``).
+
+    ``multiprocessing`` refuses to start processes there, with an exception of its own and no way to ask before.
+    """
+    return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
+
+
+def fork_server_socket() -> Path | None:
+    """Inside the fork server: its socket (``_forkserver_address``), which it shall remove where the learner was killed.
+
+    ``multiprocessing`` leaves the socket and its directory to the learner.
+    """
+    from multiprocessing import forkserver
+
+    address = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_address", None)
+    return Path(address) if isinstance(address, str) else None

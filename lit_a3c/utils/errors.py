@@ -6,6 +6,9 @@ import difflib
 import math
 from collections.abc import Iterable
 
+MOST = 2**63 - 1
+"""The largest number that an option takes: what counters and tensors can hold."""
+
 
 class ConfigError(ValueError):
     """A choice of the user that cannot work. The command line prints the message alone and exits with code 2."""
@@ -36,7 +39,7 @@ def check_number(
     """Refuse a number outside ``low <= value <= high`` (``value > above`` where given).
 
     Raises:
-        ConfigError: Not a number, not finite, not whole where it must be, or out of bounds.
+        ConfigError: Not a number, not finite, not whole where it must be, out of bounds, or beyond 64 bits.
     """
     rule = []
     if above is not None:
@@ -45,16 +48,27 @@ def check_number(
         rule.append(f"at least {low:g}")
     if high < math.inf:
         rule.append(f"at most {high:g}")
+    if isinstance(value, int | float) and abs(value) > MOST and high > MOST:
+        rule.append(f"at most {MOST:g}")
     kind = "a whole number" if whole else "a number"
     good = (
         isinstance(value, int if whole else (int, float))
         and not isinstance(value, bool)
-        and math.isfinite(value)
         and low <= value <= high
+        and abs(value) <= MOST
         and (above is None or value > above)
     )
     if not good:
-        raise ConfigError(f"{name} {value!r} must be {kind} {' and '.join(rule)}".rstrip() + ".")
+        raise ConfigError(f"{name} {shortened(value)} must be {kind} {' and '.join(rule)}".rstrip() + ".")
+
+
+def shortened(value: object) -> str:
+    """A value as the user gave it, or its beginning."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return f"of {value.bit_length():,} bits" if isinstance(value, int) else type(value).__name__
+    return text if len(text) <= 100 else f"{text[:60]}... ({len(text):,} characters)"
 
 
 def check_choice(name: str, value: str, allowed: Iterable[str]) -> None:

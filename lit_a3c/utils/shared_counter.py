@@ -26,6 +26,11 @@ class SharedCounter:
         self._slots.zero_()
         self._slots[0] = value
 
+    @property
+    def slots(self) -> int:
+        """Number of processes that may add to the count."""
+        return len(self._slots)
+
     def add(self, number: int) -> None:
         """Add to the slot of this process."""
         self._slots[self._own] += number

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the training to stop after its present update, the second ends it at once.
+"""Signals that ask a training to end: the first stops it after its present update, the second ends it at once.
 
 This module imports nothing heavy: the handlers are in place before torch is imported.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -16,13 +17,20 @@ from typing import Any
 GRACE_SECONDS = 4.0
 """Seconds for the present update. After them the update is given up: the learner may wait for a worker that hangs."""
 
+END_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)  # Windows has only two of them
+)
+"""What a terminal or a cluster sends to end a training, often to all of its processes."""
+
 
 class Interruption:
     """What a signal does, and which one came.
 
     Attributes:
         signum: The signal that asked to stop, or None.
-        training: Whether there is something to save: before and after, a signal ends the process at once.
+        training: Whether there is something to save. Before the training, a signal ends the process at once.
         interruptible: Whether the training may be interrupted anywhere, because it is between two updates.
     """
 
@@ -42,7 +50,7 @@ class Interruption:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop}
+        handlers: dict[int, Any] = dict.fromkeys(_signals_to_handle(), self._stop)
         if hasattr(signal, "SIGALRM"):
             handlers[signal.SIGALRM] = self._give_up
         before = {signum: signal.signal(signum, handler) for signum, handler in handlers.items()}
@@ -70,14 +78,18 @@ class Interruption:
 
     def _stop(self, signum: int, frame: Any) -> None:
         if self.signum is not None or not self.training:
+            if self.signum is not None and signum == getattr(signal, "SIGHUP", None):
+                return  # of a closed terminal the shell sends one as well
+            self.signum = signum
             with contextlib.suppress(Exception):  # the reader is gone, or in the middle of a print itself
                 sys.stdout.flush()
             os._exit(128 + signum)  # workers end when their pipes close
         self.signum = signum
         # print() may be what the signal has interrupted, and its buffers cannot be entered twice.
         name = signal.Signals(signum).name
-        with contextlib.suppress(OSError):
-            os.write(2, f"\nlit-a3c: {name}: saving and stopping; once more ends at once.\n".encode())
+        with contextlib.suppress(OSError, ValueError):
+            if os.name != "posix" or select.select([], [2], [], 0)[1]:  # a pipe that nobody reads may be full
+                os.write(2, f"\nlit-a3c: {name}: saving and stopping; once more ends at once.\n".encode())
         if self.interruptible:
             self.check()
         self._set_alarm(GRACE_SECONDS)
@@ -93,3 +105,34 @@ class Interruption:
 
 INTERRUPTION = Interruption()
 """The interruption of this process."""
+
+
+def ignore_signals() -> None:
+    """Ignore the signals that reach all processes of a training: the learner decides on them. In the main thread."""
+    if threading.current_thread() is threading.main_thread():
+        for signum in END_SIGNALS:
+            signal.signal(signum, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def signals_blocked() -> Iterator[None]:
+    """Let processes that are started inside the block begin with these signals blocked; here they wait meanwhile."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _signals_to_handle() -> list[signal.Signals]:
+    """Ctrl-C and SIGTERM, and of the others those that nobody handles or ignores, as ``nohup`` ignores SIGHUP."""
+    slurm_requeues = "SLURM_NTASKS" in os.environ and os.environ.get("SLURM_JOB_NAME") not in ("bash", "interactive")
+    signums = [signal.SIGINT, signal.SIGTERM]
+    for signum in END_SIGNALS[2:]:
+        lightnings = slurm_requeues and signum != signal.SIGHUP  # Lightning saves, and asks for another turn
+        if not lightnings and signal.getsignal(signum) == signal.SIG_DFL:
+            signums.append(signum)
+    return signums

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lit_a3c import A3C, ConfigError, RolloutDataModule
 from lit_a3c.callbacks.last_checkpoint import LastCheckpoint
+from lit_a3c.callbacks.video import VideoRecorder
 from lit_a3c.checkpoint.io import SafeCheckpointIO
 from tests.commands import read
 from tests.disks import UNLIMITED, limit_files
@@ -108,6 +109,45 @@ def test_it_is_saved_when_something_ends_the_training(error: BaseException, tmp_
     assert (updates_in(last), updates_in(last.with_name("previous.ckpt"))) == (5, 3)
     module = fit(tmp_path, LastCheckpoint(), ckpt_path=str(last))
     assert module.steps == 8 * ROLLOUT
+
+
+class BrokenOff(SafeCheckpointIO):
+    """The first checkpoint is broken off by a signal, as one may come at any moment."""
+
+    def save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        first, self.first = getattr(self, "first", True), False
+        if first:
+            raise KeyboardInterrupt
+        super().save_checkpoint(*args, **kwargs)
+
+
+@pytest.mark.parametrize("every", [3, 8], ids=["between", "at the end"])
+def test_a_save_that_a_signal_broke_off_is_made_again(every: int, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        fit(tmp_path, LastCheckpoint(every), plugins=[BrokenOff()])
+    assert updates_in(tmp_path / "checkpoints/last.ckpt") == every
+
+
+class WatchValidation(Callback):
+    """Notes at the start of every validation which updates the last checkpoint holds."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.seen: list[tuple[int, int | None]] = []
+
+    def on_validation_start(self, trainer: Any, *_: Any) -> None:
+        self.seen.append((trainer.global_step, updates_in(self.file)))
+
+
+def test_the_last_update_is_saved_before_the_last_validation_and_the_last_video(tmp_path: Path) -> None:
+    """Both may take minutes, in which a machine may fail."""
+    last = tmp_path / "checkpoints/last.ckpt"
+    validation = WatchValidation(last)
+    options = {"limit_val_batches": 1, "num_sanity_val_steps": 0, "check_val_every_n_epoch": None}
+    fit(tmp_path, LastCheckpoint(100), validation, VideoRecorder(0), val_check_interval=4, **options)
+    assert validation.seen == [(4, None), (8, 8)]
+    (video,) = (tmp_path / "videos").iterdir()
+    assert last.stat().st_mtime_ns < video.stat().st_mtime_ns
 
 
 class FailInValidation(Callback):

@@ -178,7 +178,7 @@ def test_a_section_has_its_options(cli: Lightning, tmp_path: Path, monkeypatch: 
     sections = ["--last_checkpoint.every_n_updates", "20", "--best_checkpoint.filename", "top"]
     cli(*SERIAL, *sections, "--video.every_n_steps", "2000")
     run = tmp_path / RUN
-    assert saved == [20, 40, 50]
+    assert saved == [20, 40, 50, 50]  # the last one before and after the validation
     assert {file.name for file in (run / "checkpoints").iterdir()} == {"last.ckpt", "previous.ckpt", "top.ckpt"}
     steps = sorted(int(video.name.split("-")[1]) for video in run.glob("videos/step-*"))
     assert steps == [2000, STEPS]

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM, a killed learner and Slurm's signal: what is saved, and what is left behind."""
+"""Ctrl-C, SIGTERM and their like, a killed learner and Slurm's signal: what is saved, and what is left behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def orphaned_memory() -> set[Path]:
     return {file for file, owner in owners.items() if owner and not Path("/proc", owner[1]).exists()}
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_saves_and_leaves_nothing_behind(tmp_path: Path, cli: Lightning, signum: signal.Signals) -> None:
     """It reaches the whole process group, as from a terminal or a cluster."""
     before, run = orphaned_memory(), tmp_path / RUN

@@ -17,6 +17,7 @@ from tests.dummy_envs.base import (
     WideBox,
 )
 from tests.dummy_envs.composite import Buttons, Car, Grid, Robot, Senses
+from tests.dummy_envs.empty import EmptyAction, EmptyBox, EmptyDict, EmptyTuple, OneAction
 from tests.dummy_envs.failing import BreaksElsewhere, Broken, Counted, Poisoned, Speech, Unbuildable, WholeBox, Words
 from tests.dummy_envs.partial import BlindPole, TMaze
 
@@ -46,6 +47,11 @@ for env, limit in {
     Words: None,
     Speech: None,
     WholeBox: None,
+    EmptyBox: None,
+    EmptyDict: None,
+    EmptyTuple: None,
+    EmptyAction: None,
+    OneAction: None,
 }.items():
     gymnasium.register(f"Dummy{env.__name__}-v0", entry_point=env, max_episode_steps=limit)
 gymnasium.register("DummyCounter-v0", entry_point=DummyEnv)

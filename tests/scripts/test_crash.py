@@ -19,6 +19,7 @@ from tests.disks import can_mount
         ["hostile"],
         ["workers", "--times", "1"],
         ["workers", "--times", "1", "--engine", "hogwild"],
+        ["signals", "--times", "11"],
         ["soak", "--minutes", "0.3"],
         ["disk", "--times", "2"],
         ["race", "--times", "4"],

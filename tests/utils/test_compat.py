@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import argparse
 import ast
+import inspect
+import multiprocessing.forkserver
+import multiprocessing.spawn
 import operator
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +70,7 @@ HOOKS = [
     Hook("jsonargparse", "_typehints.get_class_types", lambda: jsonargparse),
     Hook("jsonargparse", "_typehints.get_all_subclass_paths", lambda: jsonargparse),
     Hook("jsonargparse", "_util.import_object", lambda: jsonargparse),
+    Hook("multiprocessing.forkserver", "_forkserver._forkserver_address", lambda: multiprocessing.forkserver),
 ]
 
 
@@ -78,6 +82,13 @@ def test_the_library_has(hook: Hook, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         operator.attrgetter(hook.name)(hook.owner())
     except AttributeError as error:
         pytest.fail(f"{hook.library} no longer has {hook.name}, which lit_a3c.utils.compat uses: {error}")
+
+
+def test_multiprocessing_marks_a_process_that_imports_the_main_script() -> None:
+    """``current_process()._inheriting`` is set by both start methods, and is there at no other time."""
+    for module in (multiprocessing.forkserver, multiprocessing.spawn):
+        assert "current_process()._inheriting = True" in inspect.getsource(module)
+    assert not compat.imports_main_script()
 
 
 def test_no_hook_is_left_out() -> None:
@@ -92,5 +103,6 @@ def test_no_hook_is_left_out() -> None:
                 names.add(name)
     private = {name for name in names if name.startswith("_") and not name.startswith("__")}
     known = {part for hook in HOOKS for part in f"{hook.library}.{hook.name}".split(".")}
+    known.add("_inheriting")  # is there for a moment only, see above
     assert private
     assert private <= known

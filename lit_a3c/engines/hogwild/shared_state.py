@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.optim import parameters_of
 from lit_a3c.utils.errors import ConfigError
+from lit_a3c.utils.machine import check_room
 
 
 @dataclass
@@ -33,13 +34,23 @@ class SharedTrainState:
 
     @classmethod
     def of(cls, module: nn.Module, optimizer: Optimizer, ledger: StepLedger) -> SharedTrainState:
-        """Of a module and its optimizer as they stand."""
+        """Of a module and its optimizer as they stand.
+
+        Raises:
+            ConfigError: There is too little shared memory, or too few files may be open.
+        """
+        states = optimizer_state_of(optimizer)
+        values = (
+            *parameters_of(optimizer),
+            *module.buffers(),
+            *(value for state in states for value in state.values()),
+        )
+        tensors = [value for value in values if isinstance(value, Tensor)]
+        check_room(ledger.updates.slots, sum(tensor.nbytes for tensor in tensors), len(tensors))
         return cls(
             parameters=[_share(p) for p in parameters_of(optimizer)],
             buffers=[buffer.share_memory_() for buffer in module.buffers()],  # in place: the actor stands on them
-            optimizer_state=[
-                {name: _share(value) for name, value in state.items()} for state in optimizer_state_of(optimizer)
-            ],
+            optimizer_state=[{name: _share(value) for name, value in state.items()} for state in states],
             ledger=ledger,
         )
 

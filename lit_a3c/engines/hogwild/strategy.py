@@ -31,10 +31,11 @@ from lit_a3c.engines.base import EngineHost, Learner, RolloutConfig, RolloutSour
 from lit_a3c.engines.hogwild.shared_state import SharedTrainState
 from lit_a3c.engines.hogwild.source import HogwildSource
 from lit_a3c.engines.hogwild.supervisor import WorkerSupervisor
-from lit_a3c.engines.processes import Worker, ignore_signals, start_worker
+from lit_a3c.engines.processes import Worker, start_worker
 from lit_a3c.optim import parameters_of
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError
+from lit_a3c.utils.signals import ignore_signals
 
 WORKER_OPTIONS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches", "precision")
 """Options of the user's trainer that decide what a gradient is. The trainers of the other processes have them too."""
