@@ -11,6 +11,7 @@ import yaml
 
 from lit_a3c.checkpoint.find import read_checkpoint, resolve_checkpoint
 from lit_a3c.utils.errors import ConfigError, did_you_mean
+from lit_a3c.utils.yaml_strict import load_yaml
 
 DEFAULTS = "defaults.yaml"
 """The shipped config that all others build on."""
@@ -76,9 +77,9 @@ def config_chain(name: str, seen: tuple[Path, ...] = ()) -> list[str]:
         raise ConfigError(f"{option} {name!r} builds on itself: its key base leads back to it.")
     try:
         text = path.read_text()
-        content = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{option} {name!r} cannot be read as YAML: {' '.join(str(error).split())[:160]}") from error
+        content = load_yaml(text)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{option} {name!r} cannot be read: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{option} {name!r} is no config: it must be a mapping with data, model and trainer.")
     for target, source in LINKS.items():

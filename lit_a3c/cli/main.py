@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from lit_a3c import __version__
-from lit_a3c.utils.errors import ConfigError, did_you_mean
+from lit_a3c.utils.errors import ConfigError, RunError, did_you_mean
 from lit_a3c.utils.signals import INTERRUPTION
+
+log = logging.getLogger(__name__)
 
 COMMANDS = {
     "fit": "train an agent",
@@ -33,6 +36,7 @@ examples:
 options:
   -h, --help       this text; `lit-a3c COMMAND --help` lists every option of a command
   --version        the version
+  --debug          with every error of one line its traceback, those of workers included
 """
 
 
@@ -46,6 +50,10 @@ def main(argv: list[str] | None = None) -> int:
         Exit code: 0, 1 for a run that failed, 2 for a request that cannot work, 130 after Ctrl-C, 143 after SIGTERM.
     """
     argv = sys.argv[1:] if argv is None else argv
+    if "--debug" in argv:
+        argv = [argument for argument in argv if argument != "--debug"]
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("lit_a3c").setLevel(logging.DEBUG)
     if argv in (["--version"], ["-V"]):
         print(f"lit-a3c {__version__}")
         return 0
@@ -66,5 +74,15 @@ def main(argv: list[str] | None = None) -> int:
             code = run(argv)
             return INTERRUPTION.exit_code or code
     except ConfigError as error:
-        print(f"lit-a3c: {error}", file=sys.stderr)
+        _show(error)
         return 2
+    except RunError as error:
+        if INTERRUPTION.signum is None:  # else it comes from the shutting down
+            _show(error)
+        return INTERRUPTION.exit_code or 1
+
+
+def _show(error: Exception) -> None:
+    """The message alone; after ``--debug`` the traceback before it, after that of the worker that has failed."""
+    log.debug("%s", getattr(error, "traceback", "") or "lit-a3c: the traceback:", exc_info=error)
+    print(f"lit-a3c: {error}", file=sys.stderr)

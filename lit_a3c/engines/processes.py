@@ -20,20 +20,25 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
+from lit_a3c.utils.errors import ConfigError, RunError
+
 log = logging.getLogger(__name__)
 
 
-class WorkerError(RuntimeError):
-    """A worker has ended by itself. The message names it and holds its own exception and traceback.
+class WorkerError(RunError):
+    """A worker has ended by itself. The message names it and holds its own exception.
+
+    The worker's traceback is in the message as well, unless its exception says all: that of an environment, say.
 
     Args:
         message: What happened.
         raised: Whether the worker raised an exception. One that cannot work at all raises it each time.
+        traceback: The worker's traceback, where it is not in the message.
     """
 
-    def __init__(self, message: str, *, raised: bool = False) -> None:
+    def __init__(self, message: str, *, raised: bool = False, traceback: str = "") -> None:
         super().__init__(message)
-        self.raised = raised
+        self.raised, self.traceback = raised, traceback
 
 
 class _Failed(NamedTuple):
@@ -41,6 +46,7 @@ class _Failed(NamedTuple):
 
     summary: str
     traceback: str
+    says_all: bool
 
 
 class Restarts:
@@ -64,6 +70,8 @@ class Restarts:
             raise error
         self.made += 1
         log.warning("lit-a3c: %s\nlit-a3c: it is replaced (%d of at most %d times)", error, self.made, self._limit)
+        if error.traceback:
+            log.debug("%s", error.traceback)
 
 
 @dataclass
@@ -101,7 +109,10 @@ class Worker:
                 f"worker {self.number} ended without a message (exit code {self.process.exitcode})"
             ) from None
         if isinstance(message, _Failed):
-            raise WorkerError(f"worker {self.number} failed: {message.summary}\n{message.traceback}", raised=True)
+            failed = f"worker {self.number} failed: {message.summary}"
+            if message.says_all:
+                raise WorkerError(failed, raised=True, traceback=message.traceback)
+            raise WorkerError(f"{failed}\n{message.traceback}", raised=True)
         return message
 
 
@@ -155,9 +166,11 @@ def worker_main(connection: Connection, parent_pipe: Connection, work: Callable[
     torch.set_num_threads(1)
     try:
         work(connection, *args)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit(0) would look like the end of a worker that has finished
+        says_all = isinstance(error, RunError | ConfigError)
+        summary = str(error) if says_all else f"{type(error).__name__}: {error}"
         with contextlib.suppress(OSError):
-            connection.send(_Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))
+            connection.send(_Failed(summary, traceback.format_exc(), says_all))
 
 
 def exit_with_parent(parent_pipe: Connection) -> None:

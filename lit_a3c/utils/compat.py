@@ -1,4 +1,4 @@
-"""Every private hook of Lightning, TorchRL, Gymnasium and jsonargparse that this package uses, each with its reason.
+"""Every private hook of Lightning, TorchRL and jsonargparse that this package uses, each with its reason.
 
 Importing this module imports none of these libraries: what has to be a class is a mixin. ``tests/utils/test_compat.py``
 has a test for each hook, which fails by the hook's name when a new version of the library drops it.
@@ -15,16 +15,6 @@ if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule, LightningModule, Trainer
     from lightning.pytorch.cli import LightningCLI
     from lightning.pytorch.loggers import CSVLogger
-
-
-class VectorEnvWithoutInfos:
-    """Mixin for Gymnasium's ``SyncVectorEnv``: overrides ``_add_info``, which copies infos that nothing here reads.
-
-    Gymnasium has no option for it, and the copies cost a twentieth of a MuJoCo step.
-    """
-
-    def _add_info(self, vector_infos: dict[str, Any], env_info: dict[str, Any], env_num: int) -> dict[str, Any]:
-        return vector_infos
 
 
 class CheckpointConfigFirst:
