@@ -28,6 +28,8 @@ def resolve_checkpoint(given: str, prefer: str) -> Path:
     Raises:
         ConfigError: There is none, or none that can be read.
     """
+    if not given.strip():  # Path("") is the present directory, and the newest run below it is not what was meant
+        raise ConfigError(f"--ckpt_path {given!r} must name a checkpoint, a run's directory, last or best.")
     if given in ("last", "best"):
         newest = _newest(RUNS, given)
         if newest is None:

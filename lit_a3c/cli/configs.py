@@ -16,6 +16,7 @@ from lit_a3c.checkpoint.trust import config_of
 from lit_a3c.module import A3C
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 from lit_a3c.utils.paths import user_path
+from lit_a3c.utils.yaml_strict import load_yaml
 
 DEFAULTS = "defaults.yaml"
 """The shipped config that all others build on."""
@@ -91,9 +92,9 @@ def config_chain(name: str, seen: tuple[Path, ...] = ()) -> list[str]:
         raise ConfigError(f"{option} {name!r} builds on itself: its key base leads back to it.")
     try:
         text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{option} {name!r} cannot be read as YAML: {' '.join(str(error).split())[:160]}") from error
+        content = load_yaml(text)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{option} {name!r} cannot be read: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{option} {name!r} is no config: it must be a mapping with data, model and trainer.")
     for target, source in LINKS.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
 from pathlib import Path
 from typing import Any, Literal
@@ -22,20 +21,19 @@ from lit_a3c.callbacks.stop_on_signal import StopOnSignal
 from lit_a3c.callbacks.video import VideoRecorder
 from lit_a3c.checkpoint.find import read_checkpoint
 from lit_a3c.checkpoint.io import SafeCheckpointIO
+from lit_a3c.cli.arguments import Answered, Debug
 from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
 from lit_a3c.cli.run_directory import continue_run, name_run, write_config
 from lit_a3c.cli.validation import check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
-from lit_a3c.engines.processes import WorkerError
 from lit_a3c.engines.registry import EngineName
 from lit_a3c.metrics.logger import start_run
 from lit_a3c.module import A3C
 from lit_a3c.utils import compat
 from lit_a3c.utils.disk import DiskError
-from lit_a3c.utils.errors import ConfigError
-from lit_a3c.utils.finite import NotFiniteError
-from lit_a3c.utils.signals import INTERRUPTION
+from lit_a3c.utils.errors import ConfigError, RunError
+from lit_a3c.utils.one_line import one_line
 
 CALLBACKS = {
     "best_checkpoint": ModelCheckpoint,
@@ -57,27 +55,29 @@ def run(argv: list[str]) -> int:
 
     Raises:
         ConfigError: The request cannot work.
+        RunError: The run has failed.
     """
     silence_library_warnings()
     try:
         A3CCLI(argv)
     except ParseError as error:
         raise ConfigError(format_parse_error(error)) from error
-    except ConfigError:
-        raise
+    except Answered:
+        return 0
+    except SystemExit as stop:
+        if not stop.code:  # Lightning's own, after Ctrl-C, is 1
+            raise RunError(f"the run was ended from inside, before it had finished: {one_line(stop)}.") from stop
+        return stop.code if isinstance(stop.code, int) else 1
+    except KeyboardInterrupt:  # Lightning turns it into the other where it can
+        return 1
     except DiskError as error:
         raise ConfigError(f"{error.filename!r} cannot be written to: {error.strerror}.") from error
-    except (WorkerError, NotFiniteError) as error:
-        if INTERRUPTION.signum is None:  # else it comes from the shutting down
-            print(f"lit-a3c: {error}", file=sys.stderr)
-        return 1
-    except (SystemExit, KeyboardInterrupt) as stop:  # Lightning turns the one into the other where it can
-        return stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 1
+    except (ConfigError, RunError):
+        raise
     except Exception as error:
         if not compat.raised_while_restoring(error):
             raise
-        reason = " ".join(str(error).split())[:160]
-        raise ConfigError(f"the checkpoint cannot be restored: {type(error).__name__}: {reason}") from error
+        raise ConfigError(f"the checkpoint cannot be restored: {one_line(error)}.") from error
     return 0
 
 
@@ -124,6 +124,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             help="Let the config in --ckpt_path name any class and any environment. What it names is imported and "
             "called, so give this option only for a file of your own.",
         )
+        parser.add_argument("--debug", action=Debug, help="With every error of one line its traceback.")
         for section, callback in CALLBACKS.items():
             parser.add_lightning_class_args(callback, section)
         for target, source in LINKS.items():

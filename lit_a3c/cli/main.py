@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 
 from lit_a3c import __version__
-from lit_a3c.utils.errors import ConfigError, did_you_mean
+from lit_a3c.utils.errors import ConfigError, RunError, did_you_mean
 from lit_a3c.utils.machine import check_process, machine_problem
 from lit_a3c.utils.signals import INTERRUPTION
 from lit_a3c.utils.streams import tolerant_streams
+
+log = logging.getLogger(__name__)
 
 COMMANDS = {
     "fit": "train an agent",
@@ -36,6 +39,7 @@ examples:
 options:
   -h, --help       this text; `lit-a3c COMMAND --help` lists every option of a command
   --version        the version
+  --debug          with every error of one line its traceback, those of workers included
 """
 
 
@@ -49,17 +53,26 @@ def main(argv: list[str] | None = None) -> int:
         Exit code: 0, 1 for a run that failed, 2 for a request that cannot work, and 128 and the signal's number after
         one that asked to stop: 130 after Ctrl-C, 143 after SIGTERM.
     """
+    options = sys.argv[1:] if argv is None else argv
+    if "--debug" in options:
+        options = [option for option in options if option != "--debug"]
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("lit_a3c").setLevel(logging.DEBUG)
     with tolerant_streams(), INTERRUPTION.handled():
         try:
-            code = _answer(sys.argv[1:] if argv is None else argv)
+            code = _answer(options)
         except ConfigError as error:
-            print(f"lit-a3c: {error}", file=sys.stderr)
+            _show(error)
             code = 2
+        except RunError as error:
+            if INTERRUPTION.signum is None:  # else it comes from the shutting down
+                _show(error)
+            code = 1
         except Exception as error:
             problem = machine_problem(error)
             if problem is None and INTERRUPTION.signum is None:
                 raise
-            print(f"lit-a3c: {problem or repr(error)}", file=sys.stderr)
+            _show(error, problem or repr(error))
             code = 1
         code = INTERRUPTION.exit_code or code
     if argv is None:
@@ -86,3 +99,9 @@ def _answer(argv: list[str]) -> int:
     from lit_a3c.cli.lightning_cli import run
 
     return run(argv)
+
+
+def _show(error: Exception, message: str = "") -> None:
+    """The message alone; after ``--debug`` the traceback before it, after that of the worker that has failed."""
+    log.debug("%s", getattr(error, "traceback", "") or "lit-a3c: the traceback:", exc_info=error)
+    print(f"lit-a3c: {message or error}", file=sys.stderr)

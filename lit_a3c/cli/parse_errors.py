@@ -12,10 +12,11 @@ import dataclasses
 import difflib
 import inspect
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
 
+from lit_a3c.cli.arguments import STRICT_YAML, Answered
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 
@@ -46,13 +47,22 @@ class Parser(LightningArgumentParser):
     """The class whose parameters are the options of this parser; empty for the parser of a command."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        super().__init__(*args, **{"allow_abbrev": False, "parser_mode": STRICT_YAML, **kwargs})
 
     def add_class_arguments(self, theclass: type, nested_key: str | None = None, *args: Any, **kwargs: Any) -> Any:
         added = super().add_class_arguments(theclass, nested_key, *args, **kwargs)
         if nested_key is None:
             self.class_name = theclass.__name__
         return added
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End after an answer.
+
+        Raises:
+            Answered: Always.
+        """
+        print(message or "", end="")
+        raise Answered(status)
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
         """Refuse what was given.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.strategies import StrategyRegistry
 
 from lit_a3c.engines.hogwild.strategy import Hogwild
@@ -29,6 +32,8 @@ def check_options(config: Any, *, fit: bool) -> None:
     check_number("trainer.gradient_clip_val", config.trainer.gradient_clip_val or 0, low=0)
     if isinstance(config.trainer.val_check_interval, int | float):
         check_number("trainer.val_check_interval", config.trainer.val_check_interval, above=0)
+    if fit:
+        _check_amount(config.trainer)
     if config.num_workers != "auto":
         check_number("num_workers", config.num_workers, low=1, high=1024, whole=True)
     if fit and config.engine != "serial":
@@ -37,6 +42,40 @@ def check_options(config: Any, *, fit: bool) -> None:
         _check_hogwild(config)
     elif fit:
         _check_one_learner(config)
+
+
+def _check_amount(trainer: Any) -> None:
+    """Refuse what trains nothing or not what it says. Lightning's own messages about it are silenced.
+
+    Args:
+        trainer: Options of the trainer.
+    """
+    for name in ("limit_train_batches", "max_steps", "max_epochs"):
+        if trainer[name] == 0:
+            raise ConfigError(f"trainer.{name} 0 trains nothing. {_BUDGET}")
+    if trainer.max_time is not None and _seconds(trainer.max_time) <= 0:
+        raise ConfigError(f"trainer.max_time {str(trainer.max_time)!r} trains nothing. {_BUDGET}")
+    if trainer.overfit_batches:
+        raise ConfigError(
+            f"trainer.overfit_batches {trainer.overfit_batches} cannot be used: no rollout is learned from again. "
+            "For a short try use --data.total_steps 1000."
+        )
+    if trainer.fast_dev_run:
+        raise ConfigError(
+            f"trainer.fast_dev_run {trainer.fast_dev_run} cannot be used: it counts batches of one process, and here "
+            "the budget is in steps. For a short try use --data.total_steps 1000."
+        )
+
+
+_BUDGET = "The length of a training is --data.total_steps."
+
+
+def _seconds(max_time: Any) -> float:
+    """Seconds of a ``trainer.max_time``; infinity where Lightning will refuse its form."""
+    try:
+        return Timer(max_time).time_remaining() or 0.0
+    except (TypeError, ValueError, MisconfigurationException):
+        return math.inf
 
 
 def trainer_options(config: Any, *, fit: bool) -> dict[str, Any]:

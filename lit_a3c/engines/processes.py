@@ -19,38 +19,44 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from lit_a3c.engines.start_method import NO_MAIN_GUARD, context, ensure_fork_server
-from lit_a3c.utils.errors import ConfigError
+from lit_a3c.utils.errors import ConfigError, RunError
 from lit_a3c.utils.machine import machine_problem
 from lit_a3c.utils.signals import ignore_signals
 
 log = logging.getLogger(__name__)
 
 
-class WorkerError(RuntimeError):
-    """A worker has ended by itself. The message names it and holds its own exception and traceback.
+class WorkerError(RunError):
+    """A worker has ended by itself. The message names it and holds its own exception.
+
+    The worker's traceback is in the message as well, unless its exception says all: that of an environment, say.
 
     Args:
         message: What happened.
         raised: Whether the worker raised an exception. One that cannot work at all raises it each time.
+        traceback: The worker's traceback, where it is not in the message.
     """
 
-    def __init__(self, message: str, *, raised: bool = False) -> None:
+    def __init__(self, message: str, *, raised: bool = False, traceback: str = "") -> None:
         super().__init__(message)
-        self.raised = raised
+        self.raised, self.traceback = raised, traceback
 
 
 class _Failed(NamedTuple):
-    """The last message of a worker that ends with an exception. What the machine caused has no traceback."""
+    """The last message of a worker that ends with an exception."""
 
     summary: str
     traceback: str
+    says_all: bool
 
     @classmethod
-    def by(cls, error: Exception) -> _Failed:
+    def by(cls, error: BaseException) -> _Failed:
         """Of the exception that is being handled."""
         if problem := machine_problem(error):
-            return cls(problem, "")
-        return cls(f"{type(error).__name__}: {error}", f"\n{traceback.format_exc()}")
+            return cls(problem, traceback.format_exc(), says_all=True)
+        says_all = isinstance(error, RunError | ConfigError)
+        summary = str(error) if says_all else f"{type(error).__name__}: {error}"
+        return cls(summary, traceback.format_exc(), says_all)
 
 
 class Restarts:
@@ -74,6 +80,8 @@ class Restarts:
             raise error
         self.made += 1
         log.warning("lit-a3c: %s\nlit-a3c: it is replaced (%d of at most %d times)", error, self.made, self._limit)
+        if error.traceback:
+            log.debug("%s", error.traceback)
 
 
 @dataclass
@@ -116,7 +124,10 @@ class Worker:
                 f"worker {self.number} ended without a message (exit code {self.process.exitcode})"
             ) from None
         if isinstance(message, _Failed):
-            raise WorkerError(f"worker {self.number} failed: {message.summary}{message.traceback}", raised=True)
+            failed = f"worker {self.number} failed: {message.summary}"
+            if message.says_all:
+                raise WorkerError(failed, raised=True, traceback=message.traceback)
+            raise WorkerError(f"{failed}\n{message.traceback}", raised=True)
         return message
 
 
@@ -185,7 +196,7 @@ def worker_main(connection: Connection, parent_pipe: Connection, work: Callable[
     torch.set_num_threads(1)
     try:
         work(connection, *args)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit(0) would look like the end of a worker that has finished
         with contextlib.suppress(OSError):
             connection.send(_Failed.by(error))
 

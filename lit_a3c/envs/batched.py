@@ -45,11 +45,9 @@ class BatchedEnv(NamedTuple):
         """The present image of the first environment, ``[H, W, 3]`` uint8.
 
         Raises:
-            RuntimeError: The environment does not draw itself as an array.
+            EnvError: The environment fails to draw itself, or draws something else.
         """
         images: Any = self.gym.render()
-        if images is None or images[0] is None:
-            raise RuntimeError("the environment does not render to rgb_array")
         return np.asarray(images[0])
 
     def state_dict(self) -> dict[str, Any]:

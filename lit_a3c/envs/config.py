@@ -13,7 +13,7 @@ from lit_a3c.envs.atari import is_atari, make_atari, rom
 from lit_a3c.envs.batched import BatchedEnv
 from lit_a3c.envs.episodes import EpisodeRecorder
 from lit_a3c.envs.flattening import unsupported
-from lit_a3c.envs.gym import check_registered, gym_spaces, make_gym
+from lit_a3c.envs.gym import Spaces, check_registered, gym_spaces, make_gym
 from lit_a3c.envs.options import AtariOptions
 from lit_a3c.envs.spaces import EnvSpaces
 from lit_a3c.utils.errors import ConfigError
@@ -37,6 +37,7 @@ class EnvConfig:
     env_id: str
     atari: AtariOptions | None = None
     kwargs: dict[str, Any] = field(default_factory=dict)
+    _declared: Spaces | None = field(default=None, init=False, repr=False, compare=False)  # what spaces() has read
 
     def __post_init__(self) -> None:
         if not isinstance(self.env_id, str) or not self.env_id:
@@ -55,10 +56,11 @@ class EnvConfig:
                 )
 
     def spaces(self) -> EnvSpaces:
-        """Spaces and units, read off one copy of the environment.
+        """Spaces and units, read off one copy of the environment. Later copies must have the same spaces.
 
         Raises:
-            ConfigError: It cannot be made, or has a space that no network here fits.
+            ConfigError: It cannot be made, has a space that no network here fits, or does something in its first reset
+                or step that Gymnasium does not allow.
         """
         if is_atari(self.env_id):
             env = self._gym(1, training=False, render=False, record=False)
@@ -68,6 +70,7 @@ class EnvConfig:
             observation, action = gym_spaces(self.env_id, self.kwargs)
         if problem := unsupported(observation, action):
             raise ConfigError(f"{self.env_id!r} has {problem}.")
+        object.__setattr__(self, "_declared", (observation, action))
         frame_skip = self._atari.frame_skip if is_atari(self.env_id) else 1
         return EnvSpaces(self.env_id, observation, action, frame_skip)
 
@@ -101,7 +104,8 @@ class EnvConfig:
     def _gym(self, num_envs: int, *, training: bool, render: bool, record: bool) -> VectorEnv:
         if is_atari(self.env_id):
             return make_atari(self.env_id, num_envs, self._atari, training=training, render=render, record=record)
-        return make_gym(self.env_id, num_envs, self.kwargs, training=training, render=render, record=record)
+        how: dict[str, Any] = {"training": training, "render": render, "record": record}
+        return make_gym(self.env_id, num_envs, self.kwargs, **how, declared=self._declared)
 
 
 def _find(env: VectorEnv, kind: type[Wrapper]) -> Wrapper | None:

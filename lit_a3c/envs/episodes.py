@@ -9,6 +9,7 @@ import torch
 from gymnasium.vector import VectorEnv, VectorWrapper
 
 from lit_a3c.rollout import Episode
+from lit_a3c.utils.finite import check_return, check_step
 
 
 class EpisodeRecorder(VectorWrapper):
@@ -33,13 +34,20 @@ class EpisodeRecorder(VectorWrapper):
         return self.env.reset(seed=seed, options=options)
 
     def step(self, actions: Any) -> Any:
+        """One step of all.
+
+        Raises:
+            NotFiniteError: An episode has ended with a return that single precision cannot hold.
+        """
         result = self.env.step(actions)
-        _, reward, terminated, truncated, _ = result
+        observation, reward, terminated, truncated, _ = result
         self._returns += reward
         self._lengths += 1
         done = terminated | truncated
         if done.any():
+            check_step(observation, reward)  # a reward is named before the return that it spoils
             for i in np.flatnonzero(done):
+                check_return(int(i), float(self._returns[i]))
                 self._finished.append(Episode(int(i), float(self._returns[i]), int(self._lengths[i])))
             self._returns[done] = 0
             self._lengths[done] = 0

@@ -7,20 +7,25 @@ import functools
 import importlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import VectorEnv
 from gymnasium.wrappers.vector import TransformAction
 
 from lit_a3c.envs.action_log import ActionLog
+from lit_a3c.envs.contract import problem_of_copy
 from lit_a3c.envs.episodes import EpisodeRecorder
-from lit_a3c.envs.flattening import flat
-from lit_a3c.utils.compat import VectorEnvWithoutInfos
+from lit_a3c.envs.flattening import flat, unsupported
+from lit_a3c.envs.sync import CheckedVectorEnv
 from lit_a3c.utils.errors import ConfigError, did_you_mean
+from lit_a3c.utils.one_line import one_line
+
+Spaces = tuple[Space[Any], Space[Any]]
+"""Of observations and of actions."""
 
 
 def check_registered(env_id: str) -> None:
@@ -33,8 +38,8 @@ def check_registered(env_id: str) -> None:
     if module:
         try:
             importlib.import_module(module)
-        except ImportError as error:
-            raise ConfigError(f"data.env_id {env_id!r}: importing {module!r} failed: {error}") from error
+        except (Exception, SystemExit) as error:  # whatever the module does, the user named it
+            raise ConfigError(f"data.env_id {env_id!r}: importing {module!r} failed: {one_line(error)}.") from error
     if name not in gymnasium.registry:
         raise ConfigError(
             f"data.env_id {env_id!r} is not a registered environment.{did_you_mean(name, gymnasium.registry)}"
@@ -42,7 +47,14 @@ def check_registered(env_id: str) -> None:
 
 
 def make_gym(
-    env_id: str, num_envs: int, kwargs: dict[str, Any], *, training: bool, render: bool, record: bool = False
+    env_id: str,
+    num_envs: int,
+    kwargs: dict[str, Any],
+    *,
+    training: bool,
+    render: bool,
+    record: bool = False,
+    declared: Spaces | None = None,
 ) -> EpisodeRecorder:
     """``num_envs`` copies of a registered environment, stepped one after the other by the calling process.
 
@@ -55,9 +67,10 @@ def make_gym(
         training: Seed episodes as a training does.
         render: Whether ``render()`` will be called.
         record: Whether the exact state will be asked for.
+        declared: The spaces that every copy must have. Default: those of the first copy.
 
     Raises:
-        ConfigError: The environment cannot be made; with its own reason.
+        ConfigError: The environment cannot be made; with its own reason. Or a copy has other spaces.
     """
     check_registered(env_id)
     if render:
@@ -69,8 +82,7 @@ def make_gym(
             os.environ.setdefault("MUJOCO_GL", "egl")  # read when mujoco is first imported
     _soften_mujoco_warnings()
     with _refusing(env_id):
-        copies = [lambda: flat(_make(env_id, kwargs))] * num_envs
-        env: VectorEnv = _SyncVectorEnv(copies, autoreset_mode=AutoresetMode.DISABLED)
+        env: VectorEnv = CheckedVectorEnv(env_id, _copies(env_id, kwargs, declared), num_envs)
     space = env.single_action_space
     if isinstance(space, Box):
         # np.clip takes twice as long at every step
@@ -80,18 +92,44 @@ def make_gym(
     return EpisodeRecorder(ActionLog(env, record=record) if training else env)
 
 
-def gym_spaces(env_id: str, kwargs: dict[str, Any]) -> tuple[Space[Any], Space[Any]]:
+def gym_spaces(env_id: str, kwargs: dict[str, Any]) -> Spaces:
     """The spaces of observations and of actions as the environment itself declares them.
 
+    The copy that is made for this is reset and takes one step. So an environment that does not do what Gymnasium asks
+    for is refused before any worker starts.
+
     Raises:
-        ConfigError: The environment cannot be made; with its own reason.
+        ConfigError: The environment cannot be made, or its first reset or step is wrong; with the reason.
     """
     check_registered(env_id)
     _soften_mujoco_warnings()
     with _refusing(env_id):
         env = _make(env_id, kwargs)
+        observation, action = env.observation_space, env.action_space
+        problem = None if unsupported(observation, action) else problem_of_copy(env)
         env.close()
-    return env.observation_space, env.action_space
+    if problem is not None:
+        raise ConfigError(f"data.env_id {env_id!r}: {problem}.")
+    return observation, action
+
+
+def _copies(env_id: str, kwargs: dict[str, Any], declared: Spaces | None) -> Callable[[], gymnasium.Env]:
+    """Makes copies, and refuses one whose spaces are not those of the others."""
+    expected = list(declared or ())
+
+    def make() -> gymnasium.Env:
+        env = _make(env_id, kwargs)
+        spaces = (env.observation_space, env.action_space)
+        if not expected:
+            expected.extend(spaces)
+        for kind, one, other in zip(("observation", "action"), expected, spaces, strict=True):
+            if one != other:
+                raise ConfigError(
+                    f"data.env_id {env_id!r}: its copies have different {kind} spaces, {one} and {other}."
+                )
+        return flat(env)
+
+    return make
 
 
 def _make(env_id: str, kwargs: dict[str, Any]) -> gymnasium.Env:
@@ -103,13 +141,11 @@ def _make(env_id: str, kwargs: dict[str, Any]) -> gymnasium.Env:
 def _refusing(env_id: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # whatever an environment's constructor raises, the user chose it
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ConfigError(f"data.env_id {env_id!r} cannot be made: {reason[0]}") from error
-
-
-class _SyncVectorEnv(VectorEnvWithoutInfos, SyncVectorEnv):
-    """Without the infos: nothing here reads them, and collecting them costs a twentieth of a MuJoCo step."""
+    except ConfigError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever an environment's constructor raises, the user chose it
+        hint = " Without that it cannot be drawn." if "unexpected keyword argument 'render_mode'" in str(error) else ""
+        raise ConfigError(f"data.env_id {env_id!r} cannot be made: {one_line(error)}.{hint}") from error
 
 
 @functools.cache

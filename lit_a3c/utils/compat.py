@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from lightning.pytorch.cli import LightningCLI
 
 
-class VectorEnvWithoutInfos:
-    """Mixin for Gymnasium's ``SyncVectorEnv``: overrides ``_add_info``, which copies infos that nothing here reads.
-
-    Gymnasium has no option for it, and the copies cost a twentieth of a MuJoCo step.
-    """
-
-    def _add_info(self, vector_infos: dict[str, Any], env_info: dict[str, Any], env_num: int) -> dict[str, Any]:
-        return vector_infos
-
-
 class WithEventWriter:
     """Mixin for torch's ``SummaryWriter``: overrides ``_get_file_writer``, so that events go to ``event_writer``.
 

@@ -1,4 +1,4 @@
-"""What a user sees when a request cannot work: one message that contains the remedy."""
+"""What a user sees when a request cannot work or a run has failed: one message that contains the remedy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ MOST = 2**63 - 1
 
 class ConfigError(ValueError):
     """A choice of the user that cannot work. The command line prints the message alone and exits with code 2."""
+
+
+class RunError(RuntimeError):
+    """A run that has failed. The command line prints the message alone and exits with code 1."""
+
+
+class EnvError(RunError):
+    """An environment has raised an exception, or has returned what Gymnasium does not allow."""
 
 
 def did_you_mean(given: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:

@@ -8,13 +8,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lit_a3c.utils.errors import RunError
 
-class NotFiniteError(RuntimeError):
-    """NaN or infinity in an observation, a reward, a loss or a gradient."""
+LARGEST = float(np.finfo(np.float32).max)
+"""Largest number of single precision, 3.4e38. Policies, rollouts and the learner have no other precision."""
+
+
+class NotFiniteError(RunError):
+    """NaN, infinity, or what single precision turns into infinity: in an observation, a reward, a return, a loss or a
+    gradient.
+    """
 
 
 def check_step(observation: np.ndarray, reward: np.ndarray | None = None) -> None:
-    """Refuse observations and rewards that are not finite, before a policy acts on them or learns from them.
+    """Refuse observations and rewards that are not finite in single precision, before a policy sees them.
 
     Args:
         observation: ``[E, ...]``; only floating point is checked.
@@ -23,10 +30,42 @@ def check_step(observation: np.ndarray, reward: np.ndarray | None = None) -> Non
     Raises:
         NotFiniteError: With the index of the environment.
     """
-    for name, values in (("observation", observation), ("reward", reward)):
-        if values is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
-            at = tuple(np.argwhere(~np.isfinite(values))[0])
-            raise NotFiniteError(f"the {name} is {values[at]} in environment {at[0]}, which returned it itself.")
+    if not _representable(observation):
+        _refuse("observation", observation)
+    if reward is not None and not _representable(reward):
+        _refuse("reward", reward)
+
+
+def check_return(env: int, value: float) -> None:
+    """Refuse the raw return of an episode that single precision cannot hold.
+
+    Args:
+        env: Index of the environment.
+        value: The return, the sum of its rewards.
+
+    Raises:
+        NotFiniteError: With the index of the environment.
+    """
+    if not abs(value) <= LARGEST:
+        raise NotFiniteError(f"the return of an episode is {value:g} in environment {env}: {_LIMIT}.")
+
+
+_LIMIT = f"single precision ends at {LARGEST:.2g}"
+
+
+def _representable(values: np.ndarray) -> bool:
+    """Whether all of these are finite in single precision."""
+    if values.dtype.kind != "f" or not values.size:
+        return True
+    if values.dtype.itemsize <= 4:
+        return bool(np.isfinite(values).all())
+    return bool(np.abs(values).max() <= LARGEST)  # false for NaN
+
+
+def _refuse(name: str, values: np.ndarray) -> None:
+    at = tuple(np.argwhere(~(np.abs(values) <= LARGEST))[0])
+    what = f"{values[at]:g}" + (f" ({_LIMIT})" if np.isfinite(values[at]) else "")
+    raise NotFiniteError(f"the {name} is {what} in environment {at[0]}, which returned it itself.")
 
 
 def check_loss(loss: Tensor, terms: Mapping[str, Tensor]) -> None:

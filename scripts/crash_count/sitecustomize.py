@@ -22,5 +22,17 @@ def _counted(step: Any) -> Any:
     return counting
 
 
+def _counting(make: Any) -> Any:
+    """Counts the steps of whatever subclass is made: it may have a step of its own."""
+
+    def make_counted(self: Any, *args: Any, **kwargs: Any) -> None:
+        kind: Any = type(self)
+        if not hasattr(kind, "is_counted"):
+            kind.step, kind.is_counted = _counted(kind.step), True
+        make(self, *args, **kwargs)
+
+    return make_counted
+
+
 AtariVectorEnv.step = _counted(AtariVectorEnv.step)
-SyncVectorEnv.step = _counted(SyncVectorEnv.step)
+SyncVectorEnv.__init__ = _counting(SyncVectorEnv.__init__)

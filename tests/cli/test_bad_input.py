@@ -64,6 +64,8 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "last of no runs": (["fit", "--ckpt_path", "last"], ["'last'", "runs"]),
     "best of no runs": (["test", "--ckpt_path", "best"], ["'best'", "runs"]),
     "text as checkpoint": (["test", "--ckpt_path", "text.ckpt"], ["'text.ckpt'", "cannot be read"]),
+    "checkpoint of no name": (["fit", "--ckpt_path", ""], ["--ckpt_path ''", "must name"]),
+    "checkpoint of no name, evaluated": (["test", "--ckpt_path="], ["--ckpt_path ''", "must name"]),
     "empty checkpoint": (["test", "--ckpt_path", "empty.ckpt"], ["'empty.ckpt'", "cannot be read"]),
     "truncated checkpoint": (["test", "--ckpt_path", "truncated.ckpt"], ["'truncated.ckpt'", "cannot be read"]),
     "foreign checkpoint": (["test", "--ckpt_path", "foreign.ckpt"], ["'foreign.ckpt'", "not written by lit-a3c"]),

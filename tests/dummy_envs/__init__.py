@@ -19,6 +19,7 @@ from tests.dummy_envs.base import (
 from tests.dummy_envs.composite import Buttons, Car, Grid, Robot, Senses
 from tests.dummy_envs.empty import EmptyAction, EmptyBox, EmptyDict, EmptyTuple, OneAction
 from tests.dummy_envs.failing import BreaksElsewhere, Broken, Counted, Poisoned, Speech, Unbuildable, WholeBox, Words
+from tests.dummy_envs.misbehaving import Growing, Misbehaving, Rich, Undrawable
 from tests.dummy_envs.partial import BlindPole, TMaze
 
 __all__ = ["LIMIT", "dummy"]
@@ -52,8 +53,13 @@ for env, limit in {
     EmptyTuple: None,
     EmptyAction: None,
     OneAction: None,
+    Misbehaving: None,
+    Rich: None,
+    Growing: None,
+    Undrawable: None,
 }.items():
     gymnasium.register(f"Dummy{env.__name__}-v0", entry_point=env, max_episode_steps=limit)
+gymnasium.register("DummyMisbehavingInTime-v0", entry_point=Misbehaving, max_episode_steps=100)
 gymnasium.register("DummyCounter-v0", entry_point=DummyEnv)
 gymnasium.register("DummyTimeLimit-v0", entry_point=DummyEnv, max_episode_steps=LIMIT)
 

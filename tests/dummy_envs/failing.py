@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Text, Tuple
@@ -27,13 +27,22 @@ class Broken(DummyEnv):
 
 
 class Counted(DummyEnv):
-    """Appends a byte to a file with every step of any copy: a count that does not depend on the library."""
+    """Appends a byte to a file with every step of any copy: a count that does not depend on the library.
+
+    In the process that the user started, the first copy for a file is the one that is only checked. It does nothing.
+    """
+
+    checked: ClassVar[set[str]] = set()
 
     def __init__(self, file: str, pause: float = 0.0, render_mode: str | None = None) -> None:
         super().__init__(render_mode)
         self.file, self.pause = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), pause
+        self.counts = multiprocessing.parent_process() is not None or file in self.checked
+        self.checked.add(file)
 
     def judge(self, action: Any) -> tuple[float, bool]:
+        if not self.counts:
+            return 1.0, False
         os.write(self.file, b".")
         time.sleep(self.pause)
         return 1.0, self.t == 9

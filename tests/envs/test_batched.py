@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lit_a3c.envs import AtariOptions, EnvConfig
+from lit_a3c.utils.errors import EnvError
 from tests.dummy_envs import dummy
 
 
@@ -25,7 +26,7 @@ def test_an_environment_that_draws_nothing_says_so() -> None:
     """It was made without images, so asking for one is an error."""
     env = EnvConfig("CartPole-v1").make(1, seed=0, training=False)
     env.torchrl.reset()
-    with pytest.raises(RuntimeError, match="does not render to rgb_array"):
+    with pytest.raises(EnvError, match=r"environment 0 of 'CartPole-v1': render\(\) must return an image.*None"):
         env.image()
     env.close()
 

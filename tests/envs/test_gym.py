@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -133,7 +136,7 @@ def test_seeds_decide_the_episodes(env_id: str) -> None:
         ("cartpole-v1", "Did you mean 'CartPole-v1'"),
         ("CartPole-v99", "Did you mean 'CartPole-v1'"),
         ("tests.dummy_envs:DummyIdentiy-v0", "Did you mean 'DummyIdentity-v0'"),
-        ("tests.no_such_module:X-v0", "importing 'tests.no_such_module' failed: No module named"),
+        ("tests.no_such_module:X-v0", "importing 'tests.no_such_module' failed: ModuleNotFoundError: No module named"),
         ("", "must name an environment"),
     ],
 )
@@ -144,9 +147,35 @@ def test_unknown_ids_are_refused_with_the_nearest(given: str, message: str) -> N
     assert repr(given) in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\ndef f(:\n", r"SyntaxError: invalid syntax \(its_module_0.py, line 2\)"),
+        (
+            "\nimport no_such_library\n",
+            r"ModuleNotFoundError: No module named 'no_such_library' \(its_module_1.py, line 2\)",
+        ),
+        ("def f():\n  return 1 / 0\nf()\n", r"ZeroDivisionError: division by zero \(its_module_2.py, line 2, in f\)"),
+        ("import sys\nsys.exit(0)\n", r"sys.exit\(0\) was called \(its_module_3.py, line 2\)"),
+        ("raise ValueError\n", r"ValueError \(its_module_4.py, line 1\)"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_says_where(
+    text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option, the module, the reason, and the file and line of the module."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    name = re.findall(r"its_module_\d", message)[0]
+    Path(f"{name}.py").write_text(text)
+    with pytest.raises(ConfigError, match=rf"data.env_id '{name}:X-v0': importing '{name}' failed: {message}\.$"):
+        EnvConfig(f"{name}:X-v0")
+
+
 def test_an_environment_that_cannot_be_made_says_why() -> None:
-    """The message has the first line of its own reason."""
-    with pytest.raises(ConfigError, match=r"DummyUnbuildable-v0' cannot be made: no licence for this environment$"):
+    """The message has the first line of its own reason, the class, and the place."""
+    reason = r"OSError: no licence for this environment \(.*failing.py, line \d+, in Unbuildable.__init__\)\.$"
+    with pytest.raises(ConfigError, match=rf"DummyUnbuildable-v0' cannot be made: {reason}"):
         EnvConfig(dummy("Unbuildable")).spaces()
 
 

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 import jsonargparse
 import pytest
-from gymnasium.vector import SyncVectorEnv
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.trainer import connectors
@@ -49,7 +48,6 @@ def action_of_a_class() -> argparse.Action:
 
 
 HOOKS = [
-    Hook("gymnasium.vector.SyncVectorEnv", "_add_info", lambda: SyncVectorEnv),
     Hook("lightning.pytorch.cli.LightningCLI", "_parse_ckpt_path", lambda: LightningCLI),
     Hook("lightning.pytorch.cli.LightningCLI", "_parser", lambda: LightningCLI),
     Hook("lightning.pytorch.cli.LightningArgumentParser", "callback_keys", LightningArgumentParser),

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from gymnasium.vector import SyncVectorEnv
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -21,35 +19,9 @@ from lit_a3c import MLPBody, RMSprop
 from lit_a3c.engines.base import OptimizerFactory
 from lit_a3c.networks.bodies import Body
 from lit_a3c.utils import compat
-from tests.dummy_envs.base import DummyEnv
 from tests.trainers import quiet
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*args parameter is intended to run from within Python")
-
-
-class Informative(DummyEnv):
-    """Gives an info with each reset and each step."""
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        return super().reset(seed=seed)[0], {"level": 1}
-
-    def step(self, action: Any) -> Any:
-        return *super().step(action)[:4], {"level": 1}
-
-
-def test_infos_are_left_out() -> None:
-    """Gymnasium's own vector has them. The observations are the same."""
-
-    class Quick(compat.VectorEnvWithoutInfos, SyncVectorEnv):
-        pass
-
-    for kind, infos in ((SyncVectorEnv, {"level", "_level"}), (Quick, set())):
-        env = kind([Informative, Informative])
-        observation, info = env.reset()
-        assert (observation.tolist(), set(info)) == ([[0], [0]], infos)
-        observation, *_, info = env.step(np.zeros(2, np.int64))
-        assert (observation.tolist(), set(info)) == ([[1], [1]], infos)
-        env.close()
 
 
 class Line(LightningModule):

@@ -75,7 +75,7 @@ def test_as_many_workers_as_cores_unless_told(cli: Lightning, monkeypatch: pytes
         before_fit(self)
 
     monkeypatch.setattr(A3CCLI, "before_fit", recorded)
-    fit = ["fit", "--config", "cartpole.yaml", *SMALL, "--trainer.max_steps", "0"]
+    fit = ["fit", "--config", "cartpole.yaml", *SMALL, "--trainer.max_steps", "1"]
     workers = min(16, cores())
     assert f"hogwild, {workers} workers" in cli(*fit, "--engine", "hogwild")
     assert f"hogwild, {workers} workers" in cli(*fit, "--engine", "hogwild", "--num_workers", "auto")

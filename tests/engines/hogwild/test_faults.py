@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, Trainer
 from lit_a3c import WorkerError
 from lit_a3c.engines.hogwild import strategy
 from lit_a3c.engines.processes import Worker, start_worker
+from lit_a3c.utils.errors import EnvError
 from tests.dummy_envs import dummy
 from tests.engines.hogwild.trainings import ENVS, GENEROUS, ROLLOUT, Together, Until, hogwild, make, trainer, workers
 
@@ -42,12 +43,12 @@ def test_a_workers_exception_arrives() -> None:
     """With its number, the type, the message and where it was raised. Rank zero's own environments are fine."""
 
     def since(message: str) -> float:
-        what = r"^worker 1 failed: ZeroDivisionError: the environment broke at ([\d.]+) s$"
-        (at,) = re.findall(what, message, re.MULTILINE)
+        what = r"^worker 1 failed: environment 0 of .*: ZeroDivisionError: the environment broke at ([\d.]+) s "
+        (at,) = re.findall(what, message)
         return time.monotonic() - float(at)
 
     message = error_of(since, env_id=dummy("BreaksElsewhere"))
-    assert re.search(r'File ".*failing.py", line \d+, in judge\n', message)
+    assert re.search(r"\(.*failing.py, line \d+, in BreaksElsewhere.judge\)\.$", message)
 
 
 def test_a_killed_worker_is_an_error_and_no_hang() -> None:
@@ -128,6 +129,6 @@ def test_a_worker_that_ends_or_hangs_is_replaced(
 def test_rank_zeros_own_exception_ends_the_others() -> None:
     """Even before these have started."""
     module, data = make(dummy("Broken"))
-    with pytest.raises(ZeroDivisionError, match="the environment broke in step 3"):
+    with pytest.raises(EnvError, match="ZeroDivisionError: the environment broke in step 3"):
         trainer(devices=2).fit(module, datamodule=data)
     assert not workers()
