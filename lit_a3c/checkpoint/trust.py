@@ -45,7 +45,12 @@ OUTPUT = ("save_dir", "dirpath", "default_root_dir", "root_dir", "log_dir", "sub
 
 
 def config_of(
-    checkpoint: dict[str, Any], *, fit: bool, sections: Collection[str], trusted: bool = False
+    checkpoint: dict[str, Any],
+    *,
+    fit: bool,
+    sections: Collection[str],
+    replaced: Collection[str] = (),
+    trusted: bool = False,
 ) -> dict[str, Any]:
     """The config that a checkpoint carries, as far as a command takes it over.
 
@@ -53,6 +58,7 @@ def config_of(
         checkpoint: The checkpoint.
         fit: Whether the command trains.
         sections: Names of all sections that a config may have.
+        replaced: Options such as ``data.env_id`` that the user gives. Those of the file are left out.
         trusted: Whether the user vouches for the file. Its config may then name any class.
 
     Raises:
@@ -76,6 +82,8 @@ def config_of(
         config = {section: config[section] for section in EVALUATED if section in config}
         trainer = {"precision": trainer["precision"]} if "precision" in trainer else {}
     config = _without_output({**config, "trainer": trainer})
+    for section in ("data", "model"):
+        config[section] = {k: v for k, v in config[section].items() if f"{section}.{k}" not in replaced}
     if not trusted:
         _check_config(config, checkpoint["spaces"]["env_id"])
     return config
@@ -129,12 +137,11 @@ def _check_config(config: dict[str, Any], env_id: str) -> None:
     Raises:
         ConfigError: By the name of the option, with what it names.
     """
-    if config["data"].get("env_id") != env_id:
+    if (named := config["data"].get("env_id", env_id)) != env_id:
         raise ConfigError(
-            f"the checkpoint contradicts itself: it is of {env_id!r}, and its config names "
-            f"{str(config['data'].get('env_id'))[:80]!r}."
+            f"the checkpoint contradicts itself: it is of {env_id!r}, and its config names {str(named)[:80]!r}."
         )
-    if not ENV_ID.fullmatch(env_id):
+    if "env_id" in config["data"] and not ENV_ID.fullmatch(env_id):
         raise _refusal("data.env_id", env_id, "is no id of Gymnasium's registry: a module would be imported for it")
     for section, value in config.items():
         _check_value(section, {**value, "env_id": None} if section == "data" else value)
@@ -173,6 +180,6 @@ def _inside(module: str) -> bool:
 
 def _refusal(option: str, value: Any, reason: str) -> ConfigError:
     return ConfigError(
-        f"the checkpoint's {option} {str(value)[:80]!r} {reason}. If you trust the file, add --trust_checkpoint. "
-        "Or name a config of your own: --config my.yaml"
+        f"the checkpoint's {option} {str(value)[:80]!r} {reason}. Give the option yourself, or name a config of "
+        "your own with --config my.yaml. If you trust the file, add --trust_checkpoint."
     )

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from lit_a3c.checkpoint.compatibility import check_fits
-from lit_a3c.checkpoint.factories import build
+from lit_a3c.checkpoint.factories import PARTS, build
 from lit_a3c.checkpoint.find import read_checkpoint, resolve_checkpoint
 from lit_a3c.checkpoint.trust import config_of
 from lit_a3c.module import A3C
@@ -143,8 +143,10 @@ def with_files(argv: list[str]) -> list[str]:
     if checkpoint is not None:
         contents = read_checkpoint(checkpoint)
         if not configs:
-            config = config_of(contents, fit=command == "fit", sections=SECTIONS, trusted=trusted)
-            _check_agent(contents, config, trusted=trusted)
+            replaced = {option.removeprefix("--").partition("=")[0] for option in given}
+            config = config_of(contents, fit=command == "fit", sections=SECTIONS, replaced=replaced, trusted=trusted)
+            if not any(f"model.{part}" in replaced for part in PARTS):
+                _check_agent(contents, config, trusted=trusted)
             options = ["--config", yaml.safe_dump(config), *options]
     elif command != "fit" and not configs:
         raise ConfigError(f"{command} needs a trained agent: --ckpt_path with a checkpoint or a run's directory.")

@@ -134,6 +134,18 @@ def test_what_leads_elsewhere_is_refused_by_the_name_of_the_option(
     assert taken(checkpoint(**{section: changes}), trusted=True)
 
 
+def test_what_the_user_gives_is_not_taken_from_the_file() -> None:
+    contents = checkpoint(data={"env_id": "module:Mine-v0"}, model={"body": {"class_path": "os.system"}})
+    contents["spaces"] = {"env_id": "module:Mine-v0"}
+    given = ("data.env_id", "model.body")
+    config = config_of(contents, fit=True, sections=SECTIONS, replaced=given)
+    assert "env_id" not in config["data"]
+    assert "body" not in config["model"]
+    for one in given:
+        with pytest.raises(ConfigError, match=r"may name|would be imported"):
+            config_of(contents, fit=True, sections=SECTIONS, replaced=[one])
+
+
 def test_a_word_that_is_the_name_of_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jsonargparse would read the options of a class from it."""
     monkeypatch.chdir(tmp_path)
