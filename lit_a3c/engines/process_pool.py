@@ -105,9 +105,9 @@ class ProcessPool(RolloutSource):
 
     def _check_room(self) -> None:
         slot = _empty_slot(self._config, self._portable.recurrent_state_size, "meta").tensors().values()
-        slots, weights = self._config.num_workers * self._num_slots, tensors_of(self._portable)
-        shared_bytes = slots * sum(t.nbytes for t in slot) + 2 * sum(t.nbytes for t in weights)
-        check_room(self._config.num_workers, shared_bytes, slots * len(slot) + 2 * len(weights))
+        workers, slot_sizes = self._config.num_workers, [tensor.nbytes for tensor in slot]
+        weight_sizes = [tensor.nbytes for tensor in tensors_of(self._portable)]
+        check_room(workers, workers * self._num_slots * slot_sizes + 2 * weight_sizes)
 
     def _start(self, number: int) -> _WorkerSlots:
         collected = self._ledger.collected.for_rank(number)

@@ -27,7 +27,12 @@ LEAST_ADDRESS_SPACE = 2**30
 SPARE_DESCRIPTORS = 48
 """Open files of a training beside those for its workers."""
 
+PAGE_BYTES = 4096
+SPARE_SHARED_BYTES = 16 * PAGE_BYTES
+"""Shared memory of a training beside its large parts: counters, and signs of life."""
+
 LIMITS = {
+    r"allocate shared memory": "there is not enough shared memory (/dev/shm). Fewer workers or environments need less",
     r"Too many open files": "too many open files: the limit is {files} (`ulimit -n`). Fewer workers need fewer",
     r"can't start new thread|Resource temporarily unavailable|pthread_create failed": (
         "no more processes or threads may be started (`ulimit -u`). Fewer workers need fewer"
@@ -97,24 +102,24 @@ def check_socket_directory() -> None:
         )
 
 
-def check_room(workers: int, shared_bytes: int, shared_tensors: int) -> None:
+def check_room(workers: int, sizes: list[int]) -> None:
     """Refuse a training whose shared memory or open files would not fit. Beyond the end of ``/dev/shm`` is a SIGBUS.
 
     Args:
         workers: Worker processes.
-        shared_bytes: Size of all tensors in shared memory.
-        shared_tensors: Their number. Each is an open file.
+        sizes: Bytes of each tensor in shared memory. Each is an open file, and takes whole pages.
 
     Raises:
         ConfigError: With what is needed and what there is.
     """
+    shared_bytes = SPARE_SHARED_BYTES + sum(-(-size // PAGE_BYTES) * PAGE_BYTES for size in sizes)
     if SHARED_MEMORY.is_dir() and shared_bytes > (free := shutil.disk_usage(SHARED_MEMORY).free):
         raise ConfigError(
             f"the training needs {shared_bytes / 2**20:,.1f} MiB of shared memory for {workers} workers, and "
             f"{SHARED_MEMORY} has {free / 2**20:,.1f} MiB free. Use fewer of them (--num_workers) or fewer "
             "environments (--data.envs_per_worker), or make it larger (Docker: --shm-size 2g)."
         )
-    limit, needed = raise_descriptor_limit(), shared_tensors + 6 * workers + SPARE_DESCRIPTORS
+    limit, needed = raise_descriptor_limit(), len(sizes) + 6 * workers + SPARE_DESCRIPTORS
     if limit is not None and needed > limit:
         raise ConfigError(
             f"the training needs about {needed} open files for {workers} workers, and the limit is {limit} "

@@ -46,7 +46,7 @@ class SharedTrainState:
             *(value for state in states for value in state.values()),
         )
         tensors = [value for value in values if isinstance(value, Tensor)]
-        check_room(ledger.updates.slots, sum(tensor.nbytes for tensor in tensors), len(tensors))
+        check_room(ledger.updates.slots, [tensor.nbytes for tensor in tensors])
         return cls(
             parameters=[_share(p) for p in parameters_of(optimizer)],
             buffers=[buffer.share_memory_() for buffer in module.buffers()],  # in place: the actor stands on them
