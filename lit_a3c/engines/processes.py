@@ -166,7 +166,7 @@ def worker_main(connection: Connection, parent_pipe: Connection, work: Callable[
     torch.set_num_threads(1)
     try:
         work(connection, *args)
-    except (Exception, SystemExit) as error:  # sys.exit(0) would look like the end of a worker that has finished
+    except BaseException as error:  # sys.exit(0) would look like the end of a worker that has finished
         says_all = isinstance(error, RunError | ConfigError)
         summary = str(error) if says_all else f"{type(error).__name__}: {error}"
         with contextlib.suppress(OSError):
