@@ -64,12 +64,9 @@ def run(argv: list[str]) -> int:
         raise ConfigError(format_parse_error(error)) from error
     except Answered:
         return 0
-    except SystemExit as stop:
-        if not stop.code:  # Lightning's own, after Ctrl-C, is 1
-            raise RunError(f"the run was ended from inside, before it had finished: {one_line(stop)}.") from stop
-        return stop.code if isinstance(stop.code, int) else 1
-    except KeyboardInterrupt:  # Lightning turns it into the other where it can
-        return 1
+    except (SystemExit, KeyboardInterrupt) as stop:  # Lightning turns the second into the first where it can
+        cause = stop.__context__ if isinstance(stop.__context__, KeyboardInterrupt) else stop
+        raise RunError(f"the run was ended from inside, before it had finished: {one_line(cause)}.") from stop
     except DiskError as error:
         raise ConfigError(f"{error.filename!r} cannot be written to: {error.strerror}.") from error
     except (ConfigError, RunError):

@@ -196,7 +196,7 @@ def worker_main(connection: Connection, parent_pipe: Connection, work: Callable[
     torch.set_num_threads(1)
     try:
         work(connection, *args)
-    except (Exception, SystemExit) as error:  # sys.exit(0) would look like the end of a worker that has finished
+    except BaseException as error:  # sys.exit(0) would look like the end of a worker that has finished
         with contextlib.suppress(OSError):
             connection.send(_Failed.by(error))
 

@@ -24,22 +24,24 @@ NUMBERS = frozenset({bool, int, float} | {kind for kind in np.sctypeDict.values(
 
 
 def problem_of_copy(env: gymnasium.Env) -> str | None:
-    """What is wrong with an environment, as far as its first reset and its first step show.
+    """What is wrong with an environment, as far as its first reset, its first step and its end show.
 
     Args:
-        env: A fresh copy. It is seeded, so that every start of a program does the same.
+        env: A fresh copy, which is closed. It is seeded, so that every start of a program does the same.
     """
+    action, space = copy.deepcopy(env.action_space), env.observation_space
+    action.seed(0)
+    problem, method = None, "reset"
     try:
-        if problem := problem_of_reset(env.reset(seed=0), env.observation_space):
-            return problem
+        problem = problem_of_reset(env.reset(seed=0), space)
+        if problem is None:
+            method = "step"
+            problem = problem_of_step(env.step(action.sample()), space)
+        method = "close"
+        env.close()
     except (Exception, SystemExit) as error:
-        return _raised("reset", error)
-    space = copy.deepcopy(env.action_space)
-    space.seed(0)
-    try:
-        return problem_of_step(env.step(space.sample()), env.observation_space)
-    except (Exception, SystemExit) as error:
-        return _raised("step", error)
+        return problem or _raised(method, error)
+    return problem
 
 
 def _raised(method: str, error: BaseException) -> str:

@@ -106,8 +106,10 @@ def gym_spaces(env_id: str, kwargs: dict[str, Any]) -> Spaces:
     with _refusing(env_id):
         env = _make(env_id, kwargs)
         observation, action = env.observation_space, env.action_space
-        problem = None if unsupported(observation, action) else problem_of_copy(env)
-        env.close()
+        if unsupported(observation, action):
+            env.close()
+            return observation, action
+    problem = problem_of_copy(env)
     if problem is not None:
         raise ConfigError(f"data.env_id {env_id!r}: {problem}.")
     return observation, action

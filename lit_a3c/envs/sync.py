@@ -97,9 +97,14 @@ class CheckedVectorEnv(SyncVectorEnv):
         return tuple(images)
 
     def close_extras(self, **kwargs: Any) -> None:
+        """Close each.
+
+        Raises:
+            EnvError: One has failed.
+        """
         try:
             super().close_extras(**kwargs)
-        except SystemExit as error:  # would end the process as if all were well
+        except (Exception, SystemExit) as error:
             raise EnvError(f"{self._env_id!r}: close() failed: {one_line(error)}") from error
 
     def _observation(self) -> Any:
@@ -107,7 +112,8 @@ class CheckedVectorEnv(SyncVectorEnv):
         space = self.single_observation_space
         empty: Any = create_empty_array(space, self.num_envs, fn=np.empty)
         try:
-            return concatenate(space, self._current, empty)
+            with np.errstate(over="ignore"):  # what becomes infinite is refused a moment later
+                return concatenate(space, self._current, empty)
         except Exception:
             for i, observation in enumerate(self._current):
                 self._refuse(i, problem_of_observation(observation, space))

@@ -64,7 +64,8 @@ def _representable(values: np.ndarray) -> bool:
 
 def _refuse(name: str, values: np.ndarray) -> None:
     at = tuple(np.argwhere(~(np.abs(values) <= LARGEST))[0])
-    what = f"{values[at]:g}" + (f" ({_LIMIT})" if np.isfinite(values[at]) else "")
+    single = values.dtype.itemsize <= 4 and np.isinf(values[at])  # which may have been 1e300 before
+    what = f"{values[at]:g}" + (f" ({_LIMIT})" if single or np.isfinite(values[at]) else "")
     raise NotFiniteError(f"the {name} is {what} in environment {at[0]}, which returned it itself.")
 
 

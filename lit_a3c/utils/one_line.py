@@ -20,16 +20,16 @@ def one_line(error: BaseException) -> str:
         error: With its traceback. ``sys.exit(0)`` is named as such.
 
     Returns:
-        The type, the first line of the text, and the last place in the user's own code; where there is none, the last
-        one in a library that is neither this one nor Gymnasium.
+        Without a full stop: the type, the first line of the text, and the last place in the user's own code. Where
+        there is none, it is the last place in a library that is neither this one nor Gymnasium.
     """
     if isinstance(error, SystemExit):
-        text = f"sys.exit({'' if error.code is None else repr(error.code)}) was called"
+        text = f"sys.exit({'' if error.code is None else repr(error.code)[:MAX_CHARACTERS]}) was called"
     elif isinstance(error, SyntaxError) and error.filename:
         return f"{type(error).__name__}: {error.msg} ({_short(error.filename)}, line {error.lineno})"
     else:
         lines = str(error).strip().splitlines()
-        text = f"{type(error).__name__}: {lines[0][:MAX_CHARACTERS]}" if lines else type(error).__name__
+        text = f"{type(error).__name__}: {lines[0][:MAX_CHARACTERS].rstrip('.')}" if lines else type(error).__name__
     return text + _origin(error)
 
 

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from gymnasium.spaces import Box
 from torch import Tensor
 
-from lit_a3c import MLPBody
+from lit_a3c import Body
 from lit_a3c.cli.main import main
 from tests.cli.conftest import Refused
 from tests.cli.trainings import FIT
@@ -22,11 +23,20 @@ RUN = "runs/DummyMisbehaving-v0/version_0"
 ENGINES = ("serial", "sync", "async", "hogwild")
 
 
-class LeavingBody(MLPBody):
-    """Ends the process when it is used."""
+class StoppingBody(Body):
+    """Stops the program as soon as it is used."""
+
+    def __init__(self, space: Box, how: str) -> None:
+        super().__init__()
+        self.how, self.num_features = how, 1
 
     def forward(self, observation: Tensor) -> Tensor:
+        if self.how == "interrupts":
+            raise KeyboardInterrupt
         sys.exit(0)
+
+
+STOPPING = "tests.cli.test_failures.StoppingBody"
 
 
 def misbehaving(how: str, at: int) -> list[str]:
@@ -75,10 +85,16 @@ def test_an_environment_that_goes_wrong_later_is_named(engine: str, capfd: pytes
 @pytest.mark.parametrize("engine", ["serial", "async"])
 def test_a_network_that_ends_the_process_is_a_failure(engine: str, capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
-    body = ["--model.body", "tests.cli.test_failures.LeavingBody", "--data.max_restarts", "0"]
+    body = ["--model.body", STOPPING, "--model.body.how", "leaves", "--data.max_restarts", "0"]
     assert main([*SHORT, "--engine", engine, *body]) == 1
     message = capfd.readouterr().err
     assert "SystemExit" in message or "sys.exit(0) was called (" in message
+
+
+def test_an_interruption_that_nobody_asked_for_is_a_failure(capfd: pytest.CaptureFixture[str]) -> None:
+    """It was exit code 1 without a word."""
+    body = ["--engine", "serial", "--model.body", STOPPING, "--model.body.how", "interrupts"]
+    assert "before it had finished: KeyboardInterrupt (" in failure(capfd, *SHORT, *body)
 
 
 @pytest.fixture(scope="module")

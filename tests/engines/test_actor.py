@@ -15,6 +15,7 @@ from lit_a3c.engines.actor import Actor
 from lit_a3c.engines.base import tensors_of
 from lit_a3c.networks.actor_critic import ActorCritic
 from lit_a3c.networks.recurrent import LSTM
+from lit_a3c.utils.errors import EnvError
 from lit_a3c.utils.shared_counter import SharedCounter
 from tests.dummy_envs import dummy
 from tests.engines.sources import always, assert_same_tensors, copied, setting
@@ -75,7 +76,7 @@ def test_steps_are_counted_as_they_are_taken() -> None:
             actor.rollout(0)
             assert collected.total == rollouts * 2 * 5
     with acting(dummy("Broken"), envs=2, length=5) as (actor, _, collected):
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(EnvError, match="ZeroDivisionError"):
             actor.rollout(0)
         assert collected.total == 2 * 2
 

@@ -18,6 +18,7 @@ from lit_a3c.engines.loader import RolloutLoader
 from lit_a3c.engines.registry import make_source
 from lit_a3c.metrics.train_metrics import TrainMetrics
 from lit_a3c.rollout import Rollout
+from lit_a3c.utils.errors import EnvError
 from tests.dummy_envs import dummy
 from tests.engines.sources import assert_same_tensors, copied, setting
 from tests.trainers import quiet
@@ -166,7 +167,7 @@ def test_a_rollout_that_an_error_broke_off_has_no_state() -> None:
     """What the environments did in it was not learned from."""
     with loading(env_id=dummy("Broken"), resumable=True) as (loader, _):
         assert loader.state_dict()
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(EnvError, match="ZeroDivisionError"):
             next(iter(loader))
         assert not loader.state_dict()
 

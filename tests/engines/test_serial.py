@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lit_a3c.rollout import Rollout
+from lit_a3c.utils.errors import EnvError
 from tests.dummy_envs import dummy
 from tests.engines.sources import always, assert_same_tensors, collecting, copied, opened, setting, workers
 
@@ -46,13 +47,14 @@ def test_serial_and_sync_step_the_same_environments() -> None:
         assert torch.equal(a.next_observation[-1], b.next_observation[-1])
 
 
-def test_serial_raises_the_environments_exception_itself() -> None:
-    """There is no worker, and no WorkerError."""
+def test_serial_raises_the_environments_error() -> None:
+    """There is no worker, and no WorkerError. The cause is the environment's own exception."""
     with (
         collecting(dummy("Broken"), "serial") as (source, _),
-        pytest.raises(ZeroDivisionError, match="the environment broke in step 3"),
+        pytest.raises(EnvError, match="the environment broke in step 3") as failure,
     ):
         source.next()
+    assert isinstance(failure.value.__cause__, ZeroDivisionError)
 
 
 def test_serial_has_no_processes_and_may_be_closed_twice() -> None:

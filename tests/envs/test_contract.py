@@ -65,8 +65,8 @@ def test_what_gymnasiums_own_wrappers_trip_over_is_named_as_well(how: str) -> No
 
 def test_an_end_of_the_process_in_the_constructor_or_in_close_is_a_refusal() -> None:
     """``sys.exit(0)`` would end the command as a success."""
-    for how in ("exit in the constructor", "exit in close"):
-        with pytest.raises(ConfigError, match=r"cannot be made: sys.exit\(0\) was called \(.*misbehaving.py, line \d+"):
+    for how, what in (("exit in the constructor", "cannot be made"), ("exit in close", r": close\(\) failed")):
+        with pytest.raises(ConfigError, match=rf"{what}: sys.exit\(0\) was called \(.*misbehaving.py, line \d+"):
             EnvConfig(dummy("Misbehaving"), kwargs={"how": how}).spaces()
 
 

@@ -27,7 +27,19 @@ def test_the_place_is_named(what: str, value: float) -> None:
     """The message has the value and the index of the environment."""
     observation, reward = np.zeros((3, 5), np.float32), np.zeros(3)
     (observation if what == "observation" else reward)[1] = value
-    with pytest.raises(NotFiniteError, match=f"the {what} is {value} in environment 1"):
+    with pytest.raises(NotFiniteError, match=rf"the {what} is {value}( \(single precision .*\))? in environment 1"):
+        check_step(observation, reward)
+
+
+@pytest.mark.parametrize("what", ["observation", "reward"])
+def test_single_precision_is_the_limit(what: str) -> None:
+    """Its largest number passes. The next one would be infinite for every policy."""
+    observation, reward = np.zeros((3, 5)), np.zeros(3)
+    values = observation if what == "observation" else reward
+    values[1] = np.finfo(np.float32).max
+    check_step(observation, reward)
+    values[1] *= -1.1
+    with pytest.raises(NotFiniteError, match=rf"the {what} is -3.74311e\+38 \(single precision ends .* environment 1"):
         check_step(observation, reward)
 
 
