@@ -97,6 +97,9 @@ def config_chain(name: str, seen: tuple[Path, ...] = ()) -> list[str]:
         raise ConfigError(f"{option} {name!r} cannot be read: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{option} {name!r} is no config: it must be a mapping with data, model and trainer.")
+    if content.get("ckpt_path") is not None:
+        given = f"--ckpt_path {content['ckpt_path']}"
+        raise ConfigError(f"{option} {name!r}: ckpt_path is for the command line only: {given}.")
     for target, source in LINKS.items():
         section, _, argument = target.partition(".")
         if isinstance(values := content.get(section), dict) and argument in values:

@@ -56,6 +56,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "config with a typo": (["fit", "--config", "typo.yaml"], ["data.totl_steps", "data.total_steps"]),
     "config that is no YAML": (["fit", "--config", "broken.yaml"], ["broken.yaml"]),
     "config that is no mapping": (["fit", "--config", "a-file"], ["'a-file' is no config"]),
+    "config with a checkpoint": (["fit", "--config", "again.yaml"], ["'again.yaml'", "--ckpt_path last"]),
     "test of nothing": (["test"], ["test", "--ckpt_path"]),
     "predict of nothing": (["predict"], ["predict", "--ckpt_path"]),
     "checkpoint": (["test", "--ckpt_path", "god.ckpt"], ["'god.ckpt'", "'good.ckpt'"]),
@@ -133,6 +134,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path("no-runs").mkdir()
         Path("a-file").write_text("in the way\n")
         Path("typo.yaml").write_text("data: {env_id: CartPole-v1, totl_steps: 5}\n")
+        Path("again.yaml").write_text("data: {env_id: CartPole-v1}\nckpt_path: last\n")
         Path("broken.yaml").write_text("data: [unclosed\n")
     return directory
 
