@@ -23,12 +23,14 @@ from lit_a3c.callbacks.video import VideoRecorder
 from lit_a3c.checkpoint.find import read_checkpoint
 from lit_a3c.checkpoint.io import SafeCheckpointIO
 from lit_a3c.cli.configs import LINKS, defaults, with_files
+from lit_a3c.cli.library_lines import print_reasons, show_requested_lines
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
 from lit_a3c.cli.run_directory import check_writable, continue_run
 from lit_a3c.cli.validation import check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
 from lit_a3c.engines.processes import WorkerError
 from lit_a3c.engines.registry import EngineName
+from lit_a3c.engines.trainer_check import check_trainer
 from lit_a3c.module import A3C
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError
@@ -67,6 +69,8 @@ def run(argv: list[str]) -> int:
         if INTERRUPTION.signum is None:  # else it comes from the shutting down
             print(f"lit-a3c: {error}", file=sys.stderr)
         return 1
+    except (MisconfigurationException, ModuleNotFoundError) as error:  # Lightning looks at some options only now
+        raise ConfigError(str(error).strip().splitlines()[0]) from error
     except (SystemExit, KeyboardInterrupt) as stop:  # Lightning turns the one into the other where it can
         return stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 1
     return 0
@@ -147,13 +151,20 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             ConfigError: The run to go on with has had its steps.
         """
         config, data = self.config[self.subcommand], self.datamodule
-        if config.ckpt_path and (done := read_checkpoint(Path(config.ckpt_path))["steps"]) >= data.total_steps:
-            raise ConfigError(f"the run has finished its {done:,} steps. Give it more with --data.total_steps.")
+        check_trainer(self.trainer)
+        if config.ckpt_path:
+            checkpoint = read_checkpoint(Path(config.ckpt_path))
+            if (done := checkpoint["steps"] - checkpoint.get("first_step", 0)) >= data.total_steps:
+                raise ConfigError(f"the run has finished its {done:,} steps. Give it more with --data.total_steps.")
         print(
             f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps, {config.engine}, {data.workers} workers of "
             f"{data.envs_per_worker} environments; files in {self.trainer.log_dir or self.trainer.default_root_dir}",
             flush=True,
         )
+
+    def after_fit(self) -> None:
+        """Say why a training has ended before its budget was used up. Lightning says it only with ``verbose``."""
+        print_reasons(self.trainer)
 
     def instantiate_classes(self) -> None:
         """Make everything; a value that a class of Lightning or torch refuses is the user's to change.
@@ -165,7 +176,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             super().instantiate_classes()
         except ConfigError:
             raise
-        except (TypeError, ValueError, MisconfigurationException) as error:
+        except (TypeError, ValueError, ImportError, MisconfigurationException) as error:
             raise ConfigError(str(error).strip().splitlines()[0]) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -202,9 +213,10 @@ class SaveConfigToCheckpoint(SaveConfigCallback):
 
 
 def silence_library_warnings() -> None:
-    """Filter the warnings of libraries about their own insides, on which no user of ours can act."""
+    """Filter what libraries say of their own insides, on which no user of ours can act."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    show_requested_lines()
     for message in (
         ".*args parameter is intended to run from within Python.*",
         ".*treespec.*",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ class RunLogger(TensorBoardLogger):
     """TensorBoard events and, in the same directory, ``metrics.csv``: ``save_dir/name/version_N``.
 
     One logger rather than a list of two, so that ``--trainer.logger.name try1`` names the run. A resumed run that
-    goes on in its directory keeps the rows from before.
+    goes on in its directory keeps the rows from before. While a module trains, :attr:`axis` gives the step of every
+    row, whoever logs it: Lightning and its callbacks would count updates.
 
     Args:
         save_dir: Where runs are kept.
@@ -29,8 +31,12 @@ class RunLogger(TensorBoardLogger):
     ):
         super().__init__(save_dir, name=name or "run", version=version, default_hp_metric=False, **kwargs)
         self._csv: CSVLogger | None = None
+        self.axis: Callable[[], int | None] = lambda: None
+        """Gives the steps of the module that is in training; None at other times."""
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        if (now := self.axis()) is not None:
+            step = now
         super().log_metrics(metrics, step)
         if self._csv is None:
             self._csv = self._open_csv(step or 0)
