@@ -39,7 +39,7 @@ class StepProgressBar(TQDMProgressBar):
         self.train_progress_bar.close()
         self.train_progress_bar = tqdm(  # type: ignore[assignment]
             desc="train",
-            total=module.hparams["total_steps"],
+            total=module.last_step,
             initial=module.steps,
             unit=" steps",
             unit_scale=True,

@@ -7,12 +7,14 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 import lit_a3c.engines.hogwild.strategy  # noqa: F401 - makes Trainer(strategy="hogwild") known to Lightning
 from lit_a3c.engines.base import Engine, RolloutConfig, learner_of
 from lit_a3c.engines.loader import RolloutLoader
 from lit_a3c.engines.processes import cores, default_workers
 from lit_a3c.engines.registry import ENGINES, EngineName, make_source
+from lit_a3c.engines.trainer_check import check_trainer
 from lit_a3c.envs import AtariOptions, EnvConfig
 from lit_a3c.evaluation.play import EpisodeBatch, EpisodeLoader, EvaluationEnvs
 from lit_a3c.utils import compat
@@ -24,7 +26,9 @@ class RolloutDataModule(LightningDataModule):
 
     Args:
         env_id: ``ALE/<Game>-v5``, any id of Gymnasium's registry, or ``module:Id``.
-        total_steps: Steps (decisions, not frames) to train for, over all environments.
+        total_steps: Steps (decisions, not frames) to train for, over all environments. This is the one place of the
+            budget. A module that has been trained before learns from so many more. A run that is continued with
+            ``ckpt_path`` counts all steps since it began.
         engine: Who steps the environments, and where gradients are applied. ``hogwild``: lock-free workers, the paper's
             A3C; needs ``Trainer(strategy="hogwild", devices=N)``, which sets it. ``async``: one learner takes each
             worker's rollout as it comes. ``sync``: one update on the rollouts of all workers. ``serial``: the same
@@ -93,6 +97,7 @@ class RolloutDataModule(LightningDataModule):
         self.max_restarts, self.worker_timeout = max_restarts, worker_timeout
         self.eval_episodes, self.test_episodes, self.predict_episodes = eval_episodes, test_episodes, predict_episodes
         self._strategy: Engine | None = None
+        self._begins_training = True
         self._open: list[RolloutLoader | EpisodeLoader] = []
 
     def use_engine(self, engine: Engine) -> None:
@@ -112,6 +117,25 @@ class RolloutDataModule(LightningDataModule):
                 f"devices={engine.num_processes}). Give only one of them."
             )
         self._strategy = engine
+
+    def prepare_data(self) -> None:
+        """Refuse what does not work, before a logger makes a directory.
+
+        Raises:
+            ConfigError: The trainer has an option or a callback that does not work with rollouts.
+        """
+        if self._trainer.world_size == 1:  # else the other processes would wait for this one
+            check_trainer(self._trainer)
+
+    def setup(self, stage: str) -> None:
+        """Tell the module its budget.
+
+        Raises:
+            ConfigError: As :meth:`prepare_data`.
+        """
+        check_trainer(self._trainer)
+        if stage == TrainerFn.FITTING and self._begins_training:
+            learner_of(self._trainer).begin_training(self.total_steps)
 
     @property
     def workers(self) -> int:
@@ -139,8 +163,15 @@ class RolloutDataModule(LightningDataModule):
         )
 
     def train_dataloader(self) -> RolloutLoader:
-        """Rollouts without end. Workers start now and act as soon as they can."""
+        """Rollouts without end. Workers start now and act as soon as they can.
+
+        Raises:
+            ConfigError: The continued run has had its steps.
+        """
         config, learner = self.rollout_config(), learner_of(self._trainer)
+        assert learner.last_step is not None
+        if learner.finished and self._begins_training:
+            raise ConfigError(f"the run has finished its {self.total_steps:,} steps. Give it more: data.total_steps.")
         # The learner shares the cores with the workers: with more threads than cores convolutions are several
         # times slower. Where it acts itself, one thread makes small networks fast and sums reproducible.
         alone = config.engine not in ("async", "sync")
@@ -152,7 +183,7 @@ class RolloutDataModule(LightningDataModule):
         else:
             source = make_source(config, learner.policy, learner.ledger)
         started = functools.partial(compat.batches_started, self._trainer)
-        loader = RolloutLoader(source, config, learner.ledger, self.total_steps, self.num_minibatches, started)
+        loader = RolloutLoader(source, config, learner.ledger, learner.last_step, self.num_minibatches, started)
         self._open.append(loader)
         return loader
 
@@ -174,7 +205,7 @@ class RolloutDataModule(LightningDataModule):
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process, which has a trainer and environments of its own."""
-        fresh: dict[str, Any] = {"trainer": None, "_strategy": None, "_open": []}
+        fresh: dict[str, Any] = {"trainer": None, "_strategy": None, "_begins_training": False, "_open": []}
         return {**self.__dict__, **fresh, "engine": None, "num_workers": "auto"}
 
     def teardown(self, stage: str) -> None:

@@ -28,9 +28,10 @@ from lit_a3c.utils.finite import check_gradients, check_loss
 class A3C(PolicyModule):
     """Advantage actor-critic on n-step rollouts, Algorithm S3 of Mnih et al. (2016), arXiv:1602.01783.
 
+    The budget of a training is ``RolloutDataModule.total_steps`` alone. The module learns it when a training begins.
+
     Args:
         spaces: The environment's spaces; from the data module.
-        total_steps: Steps over which the learning rate falls to zero; from the data module.
         gamma: Discount per step.
         gae_lambda: 1 gives the paper's n-step returns, less gives the lambda-returns of GAE.
         vtrace: Correct for the policy lag of asynchronous workers, as Espeholt et al. (2018) do. Off, returns are
@@ -42,7 +43,7 @@ class A3C(PolicyModule):
             environment. A mean keeps the step size independent of rollout length and number of environments.
         normalize_returns: Let the value head predict returns divided by their running standard deviation.
         deterministic_eval: Evaluate with the most likely action instead of a drawn one.
-        anneal_lr: Let the learning rate fall linearly to zero over ``total_steps``.
+        anneal_lr: Let the learning rate fall linearly to zero over the budget.
         body: Makes the body from the observation space. Default: the paper's network for images, else an MLP.
         head: Makes the action head. Default: by the action space, one head for each of its components.
         recurrent: Makes a recurrent core between body and heads, for example ``lit_a3c.LSTM``. Default: none.
@@ -56,7 +57,7 @@ class A3C(PolicyModule):
     def __init__(
         self,
         spaces: EnvSpaces,
-        total_steps: int,
+        *,
         gamma: float = 0.99,
         gae_lambda: float = 1.0,
         vtrace: bool = False,
@@ -88,11 +89,6 @@ class A3C(PolicyModule):
         self._schedule: LinearSchedule | None = None
 
     @property
-    def finished(self) -> bool:
-        """Whether the budget of steps is used up."""
-        return self.steps >= self.hparams["total_steps"]
-
-    @property
     def needs_behaviour_log_prob(self) -> bool:
         """Whether rollouts must carry the log-probabilities of their actions: V-trace needs them."""
         return bool(self.hparams["vtrace"])
@@ -101,12 +97,7 @@ class A3C(PolicyModule):
     def entropy_coef(self) -> float:
         """The present weight of the entropy."""
         first, last = self.hparams["entropy_coef"], self.hparams["final_entropy_coef"]
-        return first if last is None else last + (first - last) * self._share_left
-
-    @property
-    def _share_left(self) -> float:
-        """Share of the budget that is left."""
-        return max(0.0, 1 - self.steps / self.hparams["total_steps"])
+        return first if last is None else last + (first - last) * self.share_left
 
     # Learning
 
@@ -171,9 +162,13 @@ class A3C(PolicyModule):
     def configure_optimizers(self) -> Any:
         """The optimizer, and the linear fall of its learning rate."""
         optimizer = make_optimizer(self.make_optimizer, self.policy.parameters(), self.optimizer_in_checkpoint)
-        optimizer.register_step_post_hook(lambda *_: self.ledger.record_update())
-        self._schedule = LinearSchedule(optimizer, lambda: self._share_left if self.hparams["anneal_lr"] else 1.0)
+        optimizer.register_step_post_hook(self._record_update)
+        self._schedule = LinearSchedule(optimizer, lambda: self.share_left if self.hparams["anneal_lr"] else 1.0)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._schedule, "interval": "step"}}
+
+    def _record_update(self, *_: Any) -> None:
+        self.ledger.record_update()
+        self.metrics.record_update()
 
     def configure_gradient_clipping(
         self,

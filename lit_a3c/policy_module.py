@@ -18,12 +18,13 @@ from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.envs import EnvSpaces
 from lit_a3c.evaluation.play import EpisodeBatch, play
 from lit_a3c.evaluation.scores import summarize
-from lit_a3c.metrics.logger import start_run
+from lit_a3c.metrics.logger import RunLogger, start_run
 from lit_a3c.metrics.train_metrics import TrainMetrics
 from lit_a3c.networks.actor_critic import ActorCritic
 from lit_a3c.networks.agent import Agent, generator_from_global_state
 from lit_a3c.rollout import Episode
 from lit_a3c.utils import compat
+from lit_a3c.utils.errors import check_number
 
 
 class PolicyModule(LightningModule):
@@ -52,6 +53,8 @@ class PolicyModule(LightningModule):
         self.episodes: list[Episode] = []
         self.optimizer_in_checkpoint: str | None = None
         self._generator: torch.Generator | None = None
+        self._first_step = 0  # of the present training
+        self._total_steps: int | None = None
         self._seconds_before = 0.0
         self.start_clock()
 
@@ -64,6 +67,37 @@ class PolicyModule(LightningModule):
     def seconds(self) -> float:
         """Seconds of training so far, evaluations included, over all parts of a resumed run."""
         return self._seconds_before + time.monotonic() - self._started_at
+
+    def begin_training(self, total_steps: int) -> None:
+        """Begin a training from the present weights. A checkpoint that is restored afterwards continues its own.
+
+        Args:
+            total_steps: Steps that this training is to learn from. The data module calls this with its own number.
+        """
+        self._first_step, self._total_steps = self.steps, total_steps
+        self.optimizer_in_checkpoint = None  # that of a checkpoint whose weights alone were taken
+
+    @property
+    def last_step(self) -> int | None:
+        """The value of :attr:`steps` at which the training ends; None where there is no budget."""
+        return None if self._total_steps is None else self._first_step + self._total_steps
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget of steps is used up."""
+        return self.last_step is not None and self.steps >= self.last_step
+
+    @property
+    def share_left(self) -> float:
+        """Share of the budget that is left, from 1 to 0; always 1 where there is no budget."""
+        if self._total_steps is None:
+            return 1.0
+        return max(0.0, 1 - (self.steps - self._first_step) / self._total_steps)
+
+    def steps_in_training(self) -> int | None:
+        """:attr:`steps` during ``trainer.fit``, else None: the axis of a logger that may serve other modules, too."""
+        trainer = compat.trainer_of(self)
+        return self.steps if trainer is not None and trainer.state.fn == TrainerFn.FITTING else None
 
     def start_clock(self) -> None:
         """Count the seconds of the present part of the run from now on."""
@@ -86,12 +120,15 @@ class PolicyModule(LightningModule):
             logger.log_metrics(metrics | axes, step=self.steps)
 
     def on_fit_start(self) -> None:
-        """Take the directory of the run. The command line has done so before.
+        """Take the directory of the run, unless the command line has done so, and let its rows have steps as the axis.
 
         Raises:
             ConfigError: Another process trains there, or the directory holds another run.
         """
         start_run(self.trainer, self.trainer.ckpt_path)
+        for logger in self.trainer.loggers:
+            if isinstance(logger, RunLogger):
+                logger.axis = self.steps_in_training
 
     # Evaluation
 
@@ -137,6 +174,7 @@ class PolicyModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["spaces"] = self.spaces.to_plain()
         checkpoint["steps"] = self.steps
+        checkpoint["first_step"] = self._first_step
         checkpoint["discarded"] = self.ledger.discarded.total
         checkpoint["updates"] = self.ledger.updates.total
         checkpoint["seconds"] = self.seconds
@@ -157,6 +195,9 @@ class PolicyModule(LightningModule):
         """
         check_fits(checkpoint, self.spaces, self.state_dict())
         self.ledger.restore(checkpoint["steps"], checkpoint["discarded"], checkpoint["updates"])
+        first_step = checkpoint.get("first_step", 0)  # version 0.1.0 did not write it
+        check_number("the checkpoint's 'first_step'", first_step, low=0, high=checkpoint["steps"], whole=True)
+        self._first_step = first_step
         self._seconds_before = checkpoint["seconds"]
         self.optimizer_in_checkpoint = checkpoint["optimizer"]
         self.metrics.recent.extend(Episode(*episode) for episode in checkpoint["recent_episodes"])

@@ -20,7 +20,8 @@ def make_module(**options: Any) -> A3C:
     """A module with a budget of 1000 steps, whose outputs depend on its inputs: fresh heads are almost constant."""
     torch.manual_seed(0)
     body = functools.partial(MLPBody, hidden=[8], normalize=False)
-    module = A3C(SPACES, 1000, **{"gamma": GAMMA, "body": body, **options})
+    module = A3C(SPACES, **{"gamma": GAMMA, "body": body, **options})
+    module.begin_training(1000)
     for parameter in module.policy.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return module

@@ -33,7 +33,7 @@ def train(accelerator: str, env_id: str, updates: int, **model: Any) -> A3C:
     """The module after so many updates with the engine serial, whose actors draw the same for the same weights."""
     seed_everything(0, verbose=False)
     data = RolloutDataModule(env_id, total_steps=40 * updates, engine="serial", envs_per_worker=8)
-    module = A3C(data.spaces, data.total_steps, **model)
+    module = A3C(data.spaces, **model)
     trainer = quiet(accelerator=accelerator, devices=1, gradient_clip_val=0.5, limit_val_batches=0)
     trainer.fit(module, datamodule=data)
     return module

@@ -161,7 +161,7 @@ def test_scaled_returns_are_learned_in_units_of_their_deviation() -> None:
 
 
 def test_learning_rate_falls_with_steps() -> None:
-    """It falls linearly to zero over total_steps, and never below."""
+    """It falls linearly to zero over the budget, and never below."""
     module = make_module()
     optimizer, schedule = module.configure_optimizers().values()
     optimizer.step()
@@ -176,7 +176,7 @@ def test_learning_rate_falls_with_steps() -> None:
     ("final", "coefs"), [(0.1, (0.4, 0.325, 0.1, 0.1)), (0.8, (0.4, 0.5, 0.8, 0.8)), (None, [0.4] * 4)]
 )
 def test_entropy_coef_moves_with_steps(final: float | None, coefs: Sequence[float]) -> None:
-    """It moves linearly from the first to the last over total_steps, and no further. Without a last one it stays."""
+    """It moves linearly from the first to the last over the budget, and no further. Without a last one it stays."""
     module = make_module(entropy_coef=0.4, final_entropy_coef=final)
     for steps, coef in zip((0, 250, 1000, 1200), coefs, strict=True):
         module.ledger.learned.total = steps

@@ -26,7 +26,7 @@ def saved(module: A3C) -> dict[str, Any]:
 
 def test_a_checkpoint_of_other_spaces_is_refused_by_name() -> None:
     """The message has both environments."""
-    other = A3C(EnvSpaces("Other-v0", Box(-1, 1, (OBS,)), Discrete(7)), 1000)
+    other = A3C(EnvSpaces("Other-v0", Box(-1, 1, (OBS,)), Discrete(7)))
     with pytest.raises(ConfigError, match=r"'Dummy-v0'.*'Other-v0'"):
         other.on_load_checkpoint(saved(make_module()))
 
@@ -52,7 +52,7 @@ def test_a_checkpoint_has_plain_types_alone() -> None:
     checkpoint = saved(make_module()) | {"hyper_parameters": dict(make_module().hparams)}
     make_module().on_save_checkpoint(checkpoint)
     assert checkpoint["hyper_parameters"]["body"]["class_path"] == "lit_a3c.networks.bodies.mlp.MLPBody"
-    assert checkpoint["hyper_parameters"]["total_steps"] == 1000
+    assert checkpoint["hyper_parameters"]["gamma"] == make_module().hparams["gamma"]
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
     buffer.seek(0)
@@ -74,7 +74,7 @@ def test_a_checkpoint_brings_its_spaces_and_the_score_is_returned(tmp_path: Path
         dummy("TimeLimit"), 40, engine="serial", envs_per_worker=4, eval_episodes=3, test_episodes=5
     )
     trainer = quiet(limit_val_batches=0)
-    trainer.fit(A3C(data.spaces, data.total_steps), datamodule=data)
+    trainer.fit(A3C(data.spaces), datamodule=data)
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     module = A3C.load_from_checkpoint(tmp_path / "a.ckpt")
     assert (module.spaces, module.steps) == (data.spaces, 40)
@@ -90,7 +90,7 @@ def test_a_checkpoint_brings_its_spaces_and_the_score_is_returned(tmp_path: Path
 def test_an_evaluation_draws_no_number_of_the_training() -> None:
     """Actions are drawn from a generator of the evaluation's own, the same ones each time."""
     data = RolloutDataModule(dummy("Identity"), 40, eval_episodes=4)
-    module, trainer = A3C(data.spaces, data.total_steps), quiet()
+    module, trainer = A3C(data.spaces), quiet()
     returns = []
     for _ in range(2):
         before = torch.get_rng_state()

@@ -24,7 +24,6 @@ LINKS = {
     "data.engine": "engine",
     "data.num_workers": "num_workers",
     "model.spaces": "data.spaces",
-    "model.total_steps": "data.total_steps",
 }
 """Arguments of the two modules whose value is that of another, and which are therefore no options."""
 

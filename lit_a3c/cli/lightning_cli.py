@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,11 +21,13 @@ from lit_a3c.checkpoint.find import read_checkpoint
 from lit_a3c.checkpoint.io import SafeCheckpointIO
 from lit_a3c.cli.arguments import Answered, Debug
 from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
+from lit_a3c.cli.library_lines import print_reasons, silence_library_warnings
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
 from lit_a3c.cli.run_directory import continue_run, name_run, write_config
 from lit_a3c.cli.validation import check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
 from lit_a3c.engines.registry import EngineName
+from lit_a3c.engines.trainer_check import check_trainer
 from lit_a3c.metrics.logger import start_run
 from lit_a3c.module import A3C
 from lit_a3c.utils import compat
@@ -67,6 +67,8 @@ def run(argv: list[str]) -> int:
     except (SystemExit, KeyboardInterrupt) as stop:  # Lightning turns the second into the first where it can
         cause = stop.__context__ if isinstance(stop.__context__, KeyboardInterrupt) else stop
         raise RunError(f"the run was ended from inside, before it had finished: {one_line(cause)}.") from stop
+    except (MisconfigurationException, ModuleNotFoundError) as error:  # Lightning looks at some options only now
+        raise ConfigError(str(error).strip().splitlines()[0]) from error
     except DiskError as error:
         raise ConfigError(f"{error.filename!r} cannot be written to: {error.strerror}.") from error
     except (ConfigError, RunError):
@@ -161,14 +163,21 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
                 directory holds another run.
         """
         config, data = self.config[self.subcommand], self.datamodule
-        if config.ckpt_path and (done := read_checkpoint(Path(config.ckpt_path))["steps"]) >= data.total_steps:
-            raise ConfigError(f"the run has finished its {done:,} steps. Give it more with --data.total_steps.")
+        check_trainer(self.trainer)
+        if config.ckpt_path:
+            checkpoint = read_checkpoint(Path(config.ckpt_path))
+            if (done := checkpoint["steps"] - checkpoint.get("first_step", 0)) >= data.total_steps:
+                raise ConfigError(f"the run has finished its {done:,} steps. Give it more with --data.total_steps.")
         start_run(self.trainer, config.ckpt_path)
         print(
             f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps, {config.engine}, {data.workers} workers of "
             f"{data.envs_per_worker} environments; files in {self.trainer.log_dir or self.trainer.default_root_dir}",
             flush=True,
         )
+
+    def after_fit(self) -> None:
+        """Say why a training has ended before its budget was used up. Lightning says it only with ``verbose``."""
+        print_reasons(self.trainer)
 
     def instantiate_classes(self) -> None:
         """Make everything; a value that a class of Lightning or torch refuses is the user's to change.
@@ -180,7 +189,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             super().instantiate_classes()
         except ConfigError:
             raise
-        except (TypeError, ValueError, OverflowError, MisconfigurationException) as error:
+        except (TypeError, ValueError, OverflowError, ImportError, MisconfigurationException) as error:
             raise ConfigError(str(error).strip().splitlines()[0]) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -217,23 +226,3 @@ class SaveConfigToCheckpoint(SaveConfigCallback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         config = yaml.safe_load(self.parser.dump(self.config, skip_none=False, format="yaml"))
         checkpoint["config"] = yaml.safe_dump({key: config[key] for key in SECTIONS if key in config})
-
-
-def silence_library_warnings() -> None:
-    """Filter the warnings of libraries about their own insides, on which no user of ours can act."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    for message in (
-        ".*args parameter is intended to run from within Python.*",
-        ".*treespec.*",
-        ".*does not have many workers.*",
-        ".*Checkpoint directory.*exists and is not empty.*",
-        ".*Previous log files in this directory will be deleted.*",
-        ".*The dirpath has changed from.*",
-        ".*your dataloader is not resumable.*",
-        ".*smaller than the logging interval.*",
-        ".*The environment .* is out of date.*",
-        ".*settotalmass.*",
-        ".*Trying to infer the `batch_size`.*",
-    ):
-        warnings.filterwarnings("ignore", message=message)

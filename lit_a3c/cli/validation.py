@@ -7,13 +7,23 @@ import re
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.callbacks import Timer
-from lightning.pytorch.strategies import StrategyRegistry
 
 from lit_a3c.engines.hogwild.strategy import Hogwild
 from lit_a3c.engines.processes import default_workers
-from lit_a3c.utils.errors import ConfigError, check_number, did_you_mean
+from lit_a3c.engines.trainer_check import check_precision
+from lit_a3c.utils.errors import ConfigError, check_choice, check_number
 from lit_a3c.utils.machine import check_socket_directory
+
+ACCELERATORS = {
+    "auto": lambda: True,
+    "cpu": lambda: True,
+    "gpu": lambda: CUDAAccelerator.is_available() or MPSAccelerator.is_available(),
+    "cuda": CUDAAccelerator.is_available,
+    "mps": MPSAccelerator.is_available,
+}
+"""Values of ``trainer.accelerator``, each with whether this machine has one."""
 
 
 def check_options(config: Any, *, fit: bool) -> None:
@@ -32,6 +42,11 @@ def check_options(config: Any, *, fit: bool) -> None:
     check_number("trainer.gradient_clip_val", config.trainer.gradient_clip_val or 0, low=0)
     if isinstance(config.trainer.val_check_interval, int | float):
         check_number("trainer.val_check_interval", config.trainer.val_check_interval, above=0)
+        if isinstance(config.trainer.val_check_interval, int) and config.trainer.check_val_every_n_epoch is not None:
+            raise ConfigError(
+                f"trainer.check_val_every_n_epoch {config.trainer.check_val_every_n_epoch} must be null: with it, "
+                "trainer.val_check_interval would begin anew with each epoch, and a training has one."
+            )
     if fit:
         _check_amount(config.trainer)
     if config.num_workers != "auto":
@@ -42,6 +57,11 @@ def check_options(config: Any, *, fit: bool) -> None:
         _check_hogwild(config)
     elif fit:
         _check_one_learner(config)
+    check_precision(config.trainer.precision)
+    if isinstance(accelerator := config.trainer.accelerator, str):
+        check_choice("trainer.accelerator", accelerator, ACCELERATORS)
+        if not ACCELERATORS[accelerator]():
+            raise ConfigError(f"trainer.accelerator {accelerator!r}: this machine has none that torch can use.")
 
 
 def _check_amount(trainer: Any) -> None:
@@ -94,14 +114,16 @@ def trainer_options(config: Any, *, fit: bool) -> dict[str, Any]:
 
 
 def _check_one_learner(config: Any) -> None:
-    strategy, known = config.trainer.strategy, {"auto", *StrategyRegistry.available_strategies()}
+    strategy = config.trainer.strategy
     if _strategy_name(strategy) == Hogwild.strategy_name:
         raise ConfigError(
             f"trainer.strategy 'hogwild' contradicts engine {config.engine!r}. Use --engine hogwild alone."
         )
-    if isinstance(strategy, str) and strategy not in known:
-        near = did_you_mean(strategy, sorted(known - {Hogwild.strategy_name}))
-        raise ConfigError(f"trainer.strategy {strategy!r} must be auto or one of Lightning's.{near}")
+    if isinstance(strategy, str) and strategy not in ("auto", "single_device"):
+        raise ConfigError(
+            f"trainer.strategy {strategy!r} must be auto: with engine {config.engine!r} one process learns. "
+            "Use --num_workers for more actors, or --engine hogwild for more learners."
+        )
     for name in ("devices", "num_nodes"):
         if not re.fullmatch(r"1|auto|\[\d+\]", str(config.trainer[name])):
             raise ConfigError(

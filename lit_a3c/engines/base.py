@@ -125,6 +125,13 @@ class Learner(Protocol):
     metrics: TrainMetrics
     make_optimizer: OptimizerFactory
 
+    def begin_training(self, total_steps: int) -> None:
+        """Begin a training of so many steps. A checkpoint that is restored afterwards continues its own."""
+
+    @property
+    def last_step(self) -> int | None:
+        """Steps learned from at which the training ends; None where there is no budget."""
+
     @property
     def finished(self) -> bool:
         """Whether the budget of steps is used up."""

@@ -26,7 +26,7 @@ class RolloutLoader:
         source: Where the rollouts come from.
         config: What the source collects.
         ledger: The steps of the training.
-        total_steps: Steps after which the training ends.
+        last_step: Steps learned from, by the ledger, at which the training ends.
         num_minibatches: Updates made of one rollout.
         batches_started: Gives the minibatches of the present epoch that Lightning has started.
     """
@@ -36,12 +36,12 @@ class RolloutLoader:
         source: RolloutSource,
         config: RolloutConfig,
         ledger: StepLedger,
-        total_steps: int,
+        last_step: int,
         num_minibatches: int,
         batches_started: Callable[[], int],
     ) -> None:
         self._source, self._ledger, self._batches_started = source, ledger, batches_started
-        self._total_steps, self._num_minibatches = total_steps, num_minibatches
+        self._last_step, self._num_minibatches = last_step, num_minibatches
         self._steps_per_rollout, self._resumable = config.steps_per_rollout, config.resumable
         self._layout = [repr(config.env), config.num_workers, config.envs_per_worker]
         self._minibatches: deque[Rollout] = deque()  # of the present rollout, those still to be learned from
@@ -50,7 +50,7 @@ class RolloutLoader:
 
     def __len__(self) -> int:
         """Updates of the present epoch: those made before a resumption, and those to come."""
-        rollouts = math.ceil((self._total_steps - self._ledger.learned.total) / self._steps_per_rollout)
+        rollouts = math.ceil((self._last_step - self._ledger.learned.total) / self._steps_per_rollout)
         return self._batches_started() + self._num_minibatches * max(0, rollouts)
 
     def __iter__(self) -> Iterator[Rollout]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ class RunLogger(TensorBoardLogger):
     """TensorBoard events and, in the same directory, ``metrics.csv``: ``save_dir/name/version_N``.
 
     One logger rather than a list of two, so that ``--trainer.logger.name try1`` names the run. A resumed run that
-    goes on in its directory keeps the rows from before.
+    goes on in its directory keeps the rows from before. While a module trains, :attr:`axis` gives the step of every
+    row, whoever logs it: Lightning and its callbacks would count updates.
 
     A disk that is full or read-only does not end the training. What cannot be written waits in memory, and is written
     once there is room. The directory belongs to one training: a new one is taken by making it, and from the first use
@@ -60,6 +62,8 @@ class RunLogger(TensorBoardLogger):
         self._writer: RunSummaryWriter | None = None
         self._table: MetricsTable | None = None
         self._outage: Outage | None = None
+        self.axis: Callable[[], int | None] = lambda: None
+        """Gives the steps of the module that is in training; None at other times."""
 
     @property
     def version(self) -> int | str:
@@ -114,6 +118,8 @@ class RunLogger(TensorBoardLogger):
     @rank_zero_only
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         """Write a row. It is in both files afterwards, or waits in memory."""
+        if (now := self.axis()) is not None:
+            step = now
         _ = self.experiment
         assert self._events is not None
         with self._events.together():

@@ -21,19 +21,24 @@ class MetricsDelta:
 
     Attributes:
         updates: Their number.
-        sums: Each metric, summed over them.
+        sums: Each metric, summed over its values.
+        counts: The number of values of each metric: one for each update, or for each minibatch where several
+            minibatches make an update (``accumulate_grad_batches``).
+        rollouts: Minibatches of these updates.
         lag: Their rollouts' policy lags, summed.
         episodes: The last episodes that finished in them.
     """
 
     updates: int = 0
     sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    rollouts: int = 0
     lag: int = 0
     episodes: list[Episode] = field(default_factory=list)
 
 
 class TrainMetrics:
-    """Means over the updates since the last report, and over the last 100 finished episodes.
+    """Means since the last report, and over the last 100 finished episodes.
 
     Values are added up as tensors: logging costs milliseconds a call and happens every so many updates.
     """
@@ -44,17 +49,19 @@ class TrainMetrics:
         self.updates = 0
         """Updates since the last report."""
         self._sums: dict[str, Tensor] = {}
-        self._lag = 0
+        self._counts: dict[str, int] = {}
+        self._rollouts = self._lag = 0
         self._new: deque[Episode] = deque(maxlen=EPISODE_WINDOW)
         self._since = (0, time.monotonic())
 
     def add(self, name: str, value: Tensor) -> None:
-        """Take a scalar of the present update."""
+        """Take a scalar of the present update or minibatch."""
         value = value.detach()
         self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._counts[name] = self._counts.get(name, 0) + 1
 
     def count(self, rollout: Rollout, policy_lag: int) -> None:
-        """Take the rollout of the present update.
+        """Take a rollout, or minibatch of one, that an update is computed from.
 
         Args:
             rollout: Its finished episodes are taken.
@@ -63,6 +70,10 @@ class TrainMetrics:
         self.recent.extend(rollout.episodes)
         self._new.extend(rollout.episodes)
         self._lag += policy_lag
+        self._rollouts += 1
+
+    def record_update(self) -> None:
+        """Count an applied update."""
         self.updates += 1
 
     def start(self, steps: int) -> None:
@@ -81,18 +92,21 @@ class TrainMetrics:
     def take(self) -> MetricsDelta:
         """All since the last report, and a fresh start."""
         sums = {name: float(total) for name, total in self._sums.items()}
-        delta = MetricsDelta(self.updates, sums, self._lag, list(self._new))
-        self.updates, self._sums, self._lag = 0, {}, 0
+        delta = MetricsDelta(self.updates, sums, self._counts, self._rollouts, self._lag, list(self._new))
+        self._sums, self._counts = {}, {}
+        self.updates = self._rollouts = self._lag = 0
         self._new.clear()
         return delta
 
     def merge(self, delta: MetricsDelta) -> None:
         """Take what another process has counted."""
         self.updates += delta.updates
+        self._rollouts += delta.rollouts
         self._lag += delta.lag
         self.recent.extend(delta.episodes)
         for name, total in delta.sums.items():
             self._sums[name] = self._sums.get(name, torch.zeros(())) + total
+            self._counts[name] = self._counts.get(name, 0) + delta.counts[name]
 
     def report(self, steps: int) -> dict[str, float]:
         """All means by name, and a fresh start.
@@ -102,8 +116,8 @@ class TrainMetrics:
         """
         now, (steps_before, before) = time.monotonic(), self._since
         delta = self.take()
-        report = {name: total / delta.updates for name, total in delta.sums.items()}
-        report["policy_lag"] = delta.lag / delta.updates
+        report = {name: total / delta.counts[name] for name, total in delta.sums.items()}
+        report["policy_lag"] = delta.lag / max(1, delta.rollouts)
         report["steps_per_second"] = (steps - steps_before) / (now - before)
         self.start(steps)
         return report | self.episodes()

@@ -112,6 +112,21 @@ def log_interval(trainer: Trainer) -> int:
     return int(getattr(trainer, "log_every_n_steps", 0))
 
 
+def overfit_batches(trainer: Trainer) -> int | float:
+    """``Trainer(overfit_batches=...)``, which is not declared on the class."""
+    return getattr(trainer, "overfit_batches", 0)
+
+
+def reload_interval(trainer: Trainer) -> int:
+    """``Trainer(reload_dataloaders_every_n_epochs=...)``, which is not declared on the class."""
+    return int(getattr(trainer, "reload_dataloaders_every_n_epochs", 0))
+
+
+def detects_anomaly(trainer: Trainer) -> bool:
+    """``Trainer(detect_anomaly=...)``, which Lightning keeps as ``_detect_anomaly`` and gives no public name."""
+    return trainer._detect_anomaly
+
+
 def is_fast_dev_run(trainer: Trainer) -> bool:
     """``Trainer(fast_dev_run=...)``, which is not declared on the class."""
     return bool(getattr(trainer, "fast_dev_run", False))

@@ -26,7 +26,7 @@ def fit(
 ) -> A3C:
     """A training of so many updates, with checkpoints in ``directory / "checkpoints"`` unless told otherwise."""
     data = RolloutDataModule(env_id, updates * ROLLOUT, "serial", envs_per_worker=4, rollout_length=5)
-    module = A3C(data.spaces, data.total_steps)
+    module = A3C(data.spaces)
     ckpt_path = options.pop("ckpt_path", None)
     options = {"limit_val_batches": 0, "enable_checkpointing": True, "default_root_dir": directory, **options}
     quiet(callbacks=list(callbacks), **options).fit(module, data, ckpt_path=ckpt_path, weights_only=True)
@@ -160,7 +160,7 @@ class FailInValidation(Callback):
 def test_it_is_saved_when_a_validation_fails(tmp_path: Path) -> None:
     """The updates before it need not be made again."""
     data = RolloutDataModule(dummy("TimeLimit"), 8 * ROLLOUT, "serial", envs_per_worker=4, rollout_length=5)
-    module = A3C(data.spaces, data.total_steps)
+    module = A3C(data.spaces)
     trainer = quiet(
         callbacks=[LastCheckpoint(), FailInValidation()],
         enable_checkpointing=True,

@@ -30,7 +30,7 @@ def test_table_shows_the_score() -> None:
 def test_only_test_writes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Both commands print the table. The file holds every return."""
     data = RolloutDataModule(dummy("TimeLimit"), eval_episodes=2, test_episodes=3)
-    module = A3C(data.spaces, 100)
+    module = A3C(data.spaces)
     module.ledger.learned.total = 70
     trainer = quiet(callbacks=[ScoreTable()], default_root_dir=tmp_path)
     trainer.validate(module, data, verbose=False)

@@ -24,7 +24,7 @@ from tests.trainers import quiet
 def train(directory: Path, recorder: VideoRecorder, more: Sequence[Callback] = (), **options: Any) -> None:
     """Ten updates of twenty steps."""
     data = RolloutDataModule(dummy("TimeLimit"), 200, "serial", envs_per_worker=4, rollout_length=5)
-    module = A3C(data.spaces, data.total_steps)
+    module = A3C(data.spaces)
     options = {"default_root_dir": directory, "limit_val_batches": 0, "log_every_n_steps": 0, **options}
     quiet(callbacks=[recorder, *more], **options).fit(module, data)
     assert module.finished
@@ -112,7 +112,7 @@ def test_a_video_that_is_cut_does_not_appear(room: int, tmp_path: Path) -> None:
 
 def predict(directory: Path, episodes: int) -> None:
     data = RolloutDataModule(dummy("TimeLimit"), predict_episodes=episodes)
-    quiet(callbacks=[VideoRecorder(max_frames=5)], default_root_dir=directory).predict(A3C(data.spaces, 100), data)
+    quiet(callbacks=[VideoRecorder(max_frames=5)], default_root_dir=directory).predict(A3C(data.spaces), data)
 
 
 def test_predict_records_every_episode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,7 +126,6 @@ def test_every_shipped_config_is_a_chain_of_files_that_exist() -> None:
     [
         ("data: {engine: serial}", "engine"),
         ("data: {num_workers: 2}", "num_workers"),
-        ("model: {total_steps: 5}", "data.total_steps"),
         ("model: {spaces: null}", "data.spaces"),
     ],
 )

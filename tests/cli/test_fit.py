@@ -84,7 +84,7 @@ def test_load_from_checkpoint_of_the_python_api(tmp_path: Path) -> None:
     seed_everything(1, verbose=False)
     data = RolloutDataModule("CartPole-v1", total_steps=400, engine="serial", envs_per_worker=4)
     body = functools.partial(MLPBody, hidden=[32], activation="relu")
-    module = A3C(data.spaces, 400, body=body)
+    module = A3C(data.spaces, body=body)
     trainer = quiet(limit_val_batches=0, default_root_dir=tmp_path)
     trainer.fit(module, datamodule=data)
     file = tmp_path / "mine.ckpt"

@@ -78,6 +78,7 @@ MISSPELT = {
     "modle.gamma": (CARTPOLE, "model.gamma"),
     "model.boddy.hidden": (CARTPOLE, "model.body.hidden"),
     "total_steps": (CARTPOLE, "data.total_steps"),
+    "model.total_steps": (CARTPOLE, "data.total_steps"),
     "engin": (CARTPOLE, "engine"),
     "num_worker": (CARTPOLE, "num_workers"),
 }

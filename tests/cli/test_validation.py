@@ -103,8 +103,35 @@ CONTRADICTIONS = {
     "no devices": ([*FIT, "--trainer.devices", "0"], ["trainer.devices '0'", "must be 1"]),
     "devices in words": ([*FIT, "--trainer.devices", "many"], ["trainer.devices 'many'", "must be 1"]),
     "two nodes": ([*FIT, "--trainer.num_nodes", "2"], ["trainer.num_nodes 2", "must be 1"]),
-    "strategy": ([*FIT, "--trainer.strategy", "dpp"], ["trainer.strategy 'dpp'", "'ddp'"]),
-    "accelerator": ([*FIT, "--trainer.accelerator", "cppu"], ["'cppu'", "cpu"]),
+    "strategy": ([*FIT, "--trainer.strategy", "dpp"], ["trainer.strategy 'dpp'", "must be auto"]),
+    "several learners": ([*FIT, "--trainer.strategy", "ddp"], ["trainer.strategy 'ddp'", "one process learns"]),
+    "several learners by class": (
+        [*FIT, "--trainer.strategy", "lightning.pytorch.strategies.DDPStrategy"],
+        ["DDPStrategy", "one process learns"],
+    ),
+    "accelerator": ([*FIT, "--trainer.accelerator", "cppu"], ["trainer.accelerator 'cppu'", "'cpu'"]),
+    "tpu": ([*FIT, "--trainer.accelerator", "tpu"], ["trainer.accelerator 'tpu'", "auto, cpu, gpu, cuda, mps"]),
+    "half precision": ([*FIT, "--trainer.precision", "bf16-true"], ["trainer.precision 'bf16-true'", "bf16-mixed"]),
+    "double precision": ([*HOGWILD, "--trainer.precision", "64"], ["trainer.precision 64 ", "32-true"]),
+    "precision of a library that is not there": (
+        [*FIT, "--trainer.precision", "transformer-engine"],
+        ["trainer.precision 'transformer-engine'", "bf16-mixed"],
+    ),
+    "interval of validations in each epoch": (
+        [*FIT, "--trainer.check_val_every_n_epoch", "1"],
+        ["trainer.check_val_every_n_epoch 1", "must be null"],
+    ),
+    "overfit": ([*FIT, "--trainer.overfit_batches", "3"], ["trainer.overfit_batches 3"]),
+    "least steps": ([*FIT, "--trainer.min_steps", "9"], ["trainer.min_steps 9", "data.total_steps"]),
+    "search for a batch size": (
+        [*FIT, "--trainer.callbacks+=lightning.pytorch.callbacks.BatchSizeFinder"],
+        ["BatchSizeFinder", "data.envs_per_worker"],
+    ),
+    "averages of shared weights": (
+        [*HOGWILD, "--trainer.callbacks+=lightning.pytorch.callbacks.EMAWeightAveraging"],
+        ["EMAWeightAveraging", "hogwild", "share"],
+    ),
+    "part of a batch": ([*FIT, "--trainer.limit_val_batches", "0.5"], ["trainer.limit_val_batches 0.5", "whole"]),
     "options of a game elsewhere": ([*FIT, "--data.atari.frame_skip", "4"], ["data.atari", "'CartPole-v1'"]),
     "game and arguments of a constructor": (
         [*ATARI, "--data.env_kwargs", "{a: 1}"],

@@ -97,7 +97,7 @@ def trained(engine: str, check: Check, num_minibatches: int = 1) -> StepLedger:
         num_minibatches,
         env_kwargs={"file": str(check.file)},
     )
-    module = A3C(data.spaces, data.total_steps)
+    module = A3C(data.spaces)
     trainer = quiet(devices=1, limit_val_batches=0, callbacks=[check])
     trainer.fit(module, datamodule=data)
     assert module.steps == data.total_steps

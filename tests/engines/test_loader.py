@@ -90,7 +90,7 @@ def test_the_lag_of_minibatches_in_a_training(engine: str, monkeypatch: pytest.M
     seed_everything(1, verbose=False)
     workers = 1 if engine == "hogwild" else 2
     data = RolloutDataModule("CartPole-v1", 480, engine, workers, 3, rollout_length=4, num_minibatches=3)
-    module = A3C(data.spaces, data.total_steps)
+    module = A3C(data.spaces)
     trainer = quiet(strategy="hogwild" if engine == "hogwild" else "auto", devices=1, limit_val_batches=0)
     trainer.fit(module, datamodule=data)
     assert len(lags) == trainer.global_step == 3 * 480 // (24 if engine in ("serial", "sync") else 12)
@@ -193,7 +193,7 @@ def test_lightning_saves_and_restores_the_state(tmp_path: Path) -> None:
     def trained(resumed: Path | None = None) -> A3C:
         seed_everything(1, verbose=False)
         data = RolloutDataModule("CartPole-v1", 480, "serial", 2, 3, rollout_length=4, num_minibatches=3)
-        module = A3C(data.spaces, data.total_steps)
+        module = A3C(data.spaces)
         trainer = quiet(max_steps=20, limit_val_batches=0, log_every_n_steps=0, callbacks=[Save()])
         trainer.fit(module, data, ckpt_path=resumed, weights_only=True)
         return module

@@ -198,7 +198,7 @@ def test_predict_plays_whole_episodes_and_shows_them() -> None:
             batch.on_frame = lambda image, fps: images[-1].append(image.mean())
 
     data = RolloutDataModule(dummy("TimeLimit"), predict_episodes=3)
-    module = A3C(data.spaces, 100)
+    module = A3C(data.spaces)
     assert quiet(callbacks=[Watch()]).predict(module, data) == [[Episode(0, LIMIT, LIMIT)]] * 3
     assert images == [[20.0 * t for t in range(LIMIT)]] * 3
     data = RolloutDataModule(dummy("TimeLimit"), predict_episodes=2)

@@ -82,7 +82,7 @@ def test_fewer_batches_are_a_smaller_unbiased_score(during: str, limit: float, e
     """A batch is one whole episode of each of twenty environments, whatever their lengths."""
     seed_everything(7, verbose=False)
     data = RolloutDataModule(dummy("Lengths"), 80, "serial", eval_episodes=40, envs_per_worker=4)
-    module = A3C(data.spaces, data.total_steps)
+    module = A3C(data.spaces)
     trainer = quiet(limit_val_batches=limit, num_sanity_val_steps=0, check_val_every_n_epoch=None, val_check_interval=4)
     if during == "fit":
         trainer.fit(module, data)
@@ -120,7 +120,7 @@ def scored(trainer: Trainer, stage: str, module: A3C, data: RolloutDataModule) -
 def test_a_score_is_returned_and_reaches_every_logger(stage: str, steps: int, loggers: list[CSVLogger]) -> None:
     """With the number of steps as its step, exactly: single precision would round that from 2**24 on."""
     data = RolloutDataModule(dummy("Lengths"), eval_episodes=30, test_episodes=30)
-    module = A3C(data.spaces, 100)
+    module = A3C(data.spaces)
     module.ledger.learned.total = steps
     score = scored(quiet(logger=loggers), stage, module, data)
     returns = np.array([episode.episode_return for episode in module.episodes])
@@ -142,7 +142,7 @@ def test_a_score_is_returned_and_reaches_every_logger(stage: str, steps: int, lo
 def test_scores_of_a_training_reach_every_logger(loggers: list[CSVLogger]) -> None:
     """With steps, not updates, as their axis, and beside the frames and seconds of the training."""
     data = RolloutDataModule(dummy("TimeLimit"), 160, "serial", eval_episodes=2, envs_per_worker=4, rollout_length=5)
-    module = A3C(data.spaces, data.total_steps)
+    module = A3C(data.spaces)
     options = {"num_sanity_val_steps": 0, "check_val_every_n_epoch": None, "val_check_interval": 4}
     quiet(logger=loggers, log_every_n_steps=0, **options).fit(module, data)
     for logger in loggers:
@@ -157,7 +157,7 @@ def test_scores_of_a_training_reach_every_logger(loggers: list[CSVLogger]) -> No
 def test_an_evaluation_draws_nothing_from_the_training() -> None:
     """The draws of the actions are its own, and begin where those of the training stand."""
     data = RolloutDataModule(dummy("Identity"), eval_episodes=3)
-    module = A3C(data.spaces, 100)
+    module = A3C(data.spaces)
     draws = torch.get_rng_state()
     episodes = []
     for _ in range(2):

@@ -32,7 +32,6 @@ def train(
     data = RolloutDataModule(env_id, total_steps, engine, workers, envs_per_worker=16, rollout_length=rollout_length)
     module = A3C(
         data.spaces,
-        total_steps,
         gae_lambda=0.95,
         optimizer=functools.partial(RMSprop, lr=lr, eps=1e-5, initial_accumulator_value=0.0),
         **model,

@@ -18,7 +18,7 @@ def rollout(*episodes: Episode) -> Rollout:
 
 
 def test_a_report_is_the_mean_since_the_last_one() -> None:
-    """Sums are divided by the number of updates, and start again from zero."""
+    """Sums are divided by the number of their values, and start again from zero."""
     metrics = TrainMetrics()
     for value, lag in ((1.0, 1), (3.0, 4)):
         metrics.add("loss", torch.tensor(value, requires_grad=True))
@@ -31,6 +31,24 @@ def test_a_report_is_the_mean_since_the_last_one() -> None:
     metrics.count(rollout(), policy_lag=0)
     report = metrics.report(18)
     assert (report["loss"], report["policy_lag"]) == (7.0, 0.0)
+
+
+def test_minibatches_that_make_one_update() -> None:
+    """A metric of an update is divided by the updates, one of a minibatch by the minibatches: 4 and 6 have the mean 5.
+
+    This holds too where another process has counted a part of them.
+    """
+    here, there = TrainMetrics(), TrainMetrics()
+    for metrics, norm in ((here, 4.0), (there, 6.0)):
+        for loss in (1.0, 2.0, 6.0):
+            metrics.add("loss", torch.tensor(loss))
+            metrics.count(rollout(), policy_lag=3)
+        metrics.add("grad_norm", torch.tensor(norm))
+        metrics.record_update()
+    here.merge(there.take())
+    assert here.updates == 2
+    report = here.report(12)
+    assert (report["loss"], report["grad_norm"], report["policy_lag"]) == (3.0, 5.0, 3.0)
 
 
 def test_episodes_are_those_of_the_window() -> None:
@@ -52,6 +70,7 @@ def test_merged_metrics_count_as_if_counted_here() -> None:
         for metrics in (both, elsewhere):
             metrics.add("loss", torch.tensor(2.0**i))
             metrics.count(rollout(Episode(i, 10.0 * i, i + 1)), policy_lag=i)
+            metrics.record_update()
     for metrics in (both, other):
         metrics.add("grad_norm", torch.tensor(6.0))
     other.merge(pickle.loads(pickle.dumps(one.take())))  # between processes it travels by pickle
@@ -63,7 +82,7 @@ def test_merged_metrics_count_as_if_counted_here() -> None:
     assert merged.pop("steps_per_second") > 0
     assert merged == pytest.approx(expected)
     assert merged["loss"] == pytest.approx(7 / 3)
-    assert merged["grad_norm"] == 2
+    assert merged["grad_norm"] == 6
     assert merged["policy_lag"] == 1
 
 

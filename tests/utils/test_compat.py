@@ -56,6 +56,9 @@ HOOKS = [
     Hook("lightning.pytorch.Trainer", "datamodule", quiet),
     Hook("lightning.pytorch.Trainer", "log_every_n_steps", quiet),
     Hook("lightning.pytorch.Trainer", "fast_dev_run", quiet),
+    Hook("lightning.pytorch.Trainer", "_detect_anomaly", quiet),
+    Hook("lightning.pytorch.Trainer", "overfit_batches", quiet),
+    Hook("lightning.pytorch.Trainer", "reload_dataloaders_every_n_epochs", quiet),
     Hook("lightning.pytorch.LightningModule", "_trainer", LightningModule),
     Hook(
         "lightning.pytorch.trainer.connectors", "checkpoint_connector._CheckpointConnector.restore", lambda: connectors

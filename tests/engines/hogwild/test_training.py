@@ -130,7 +130,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_all_workers_share_one_budget(run: Run) -> None:
     """It ends with the rollouts under way, and the learning rate falls with everybody's steps."""
-    total = run.module.hparams["total_steps"]
+    total = run.module.last_step
     assert total <= run.module.steps < total + 2 * ROLLOUT
     assert run.together.updates * ROLLOUT == run.module.steps
     assert 0 < run.own < run.together.updates

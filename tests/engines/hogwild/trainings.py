@@ -33,7 +33,7 @@ def make(
     module_data = RolloutDataModule(
         env_id, updates * ROLLOUT, envs_per_worker=ENVS, rollout_length=LENGTH, **(data or {})
     )
-    return cls(module_data.spaces, module_data.total_steps, **model), module_data
+    return cls(module_data.spaces, **model), module_data
 
 
 def trainer(strategy: Any = "hogwild", devices: int = 1, **kwargs: Any) -> Trainer:
@@ -90,6 +90,6 @@ class Until(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         if not self.skipped and self.condition():
-            self.skipped = pl_module.hparams["total_steps"]
+            self.skipped = pl_module.last_step
             pl_module.ledger.collected.add(self.skipped)
             pl_module.ledger.learned.add(self.skipped)

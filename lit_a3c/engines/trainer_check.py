@@ -1,0 +1,123 @@
+"""What of Lightning's trainer does not work with rollouts. It is refused by name, before a worker starts.
+
+The page ``docs/lightning.md`` lists every option and callback of Lightning with what becomes of it here.
+"""
+
+from __future__ import annotations
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import (
+    BaseFinetuning,
+    BatchSizeFinder,
+    Callback,
+    GradientAccumulationScheduler,
+    LearningRateFinder,
+    ModelPruning,
+    StochasticWeightAveraging,
+    WeightAveraging,
+)
+from lightning.pytorch.strategies import SingleDeviceStrategy
+from lightning.pytorch.trainer.states import TrainerFn
+
+from lit_a3c.engines.hogwild.strategy import Hogwild
+from lit_a3c.utils import compat
+from lit_a3c.utils.errors import ConfigError
+
+PRECISIONS: dict[str, tuple[str | int | None, ...]] = {
+    "32-true": (None, 32, "32", "32-true"),
+    "bf16-mixed": ("bf16", "bf16-mixed"),
+    "16-mixed": (16, "16", "16-mixed"),
+}
+"""Precisions that work, each with all its names."""
+CALLBACKS: dict[type[Callback], str] = {
+    StochasticWeightAveraging: "averages once an epoch, and a training has one epoch. EMAWeightAveraging averages "
+    "after each update.",
+    ModelPruning: "prunes the learner's network, and actors would act with a copy that is not pruned.",
+    BaseFinetuning: "unfreezes layers by epochs, and a training has one epoch. Freeze layers before the training: "
+    "module.policy.encoder.requires_grad_(False).",
+    BatchSizeFinder: "has no batch size to find. Give data.envs_per_worker, data.rollout_length and "
+    "data.num_minibatches.",
+    LearningRateFinder: "would use up steps of the budget. Give model.optimizer.lr.",
+}
+"""Callbacks that work with no engine, and why."""
+HOGWILD_CALLBACKS: dict[type[Callback], str] = {
+    WeightAveraging: "swaps weights and running statistics that all workers share.",
+    GradientAccumulationScheduler: "reaches the process that was started alone. Use trainer.accumulate_grad_batches.",
+}
+"""Callbacks that do not work with the engine hogwild, and why."""
+
+
+def check_trainer(trainer: Trainer) -> None:
+    """Refuse what would end in an error, or silently do something else than its name says.
+
+    Raises:
+        ConfigError: With the option or callback, and the reason.
+    """
+    _check_processes(trainer)
+    check_precision(trainer.precision)
+    if trainer.state.fn in (None, TrainerFn.FITTING):
+        _check_options(trainer)
+        _check_callbacks(trainer)
+
+
+def check_precision(precision: str | int | None) -> None:
+    """Refuse a precision in which actors and learner would not fit together.
+
+    Raises:
+        ConfigError: With those that work.
+    """
+    if not any(precision in names for names in PRECISIONS.values()):
+        raise ConfigError(
+            f"trainer.precision {precision!r} must be one of {', '.join(PRECISIONS)}: parameters and actors have "
+            "single precision."
+        )
+
+
+def _check_processes(trainer: Trainer) -> None:
+    """Several learners would step the same environments, and each would count its own steps alone."""
+    strategy = trainer.strategy
+    if not isinstance(strategy, SingleDeviceStrategy) or trainer.world_size != 1 or trainer.num_nodes != 1:
+        raise ConfigError(
+            f"{type(strategy).__name__} with {trainer.world_size} processes is not supported: one process learns. Use "
+            "Trainer(devices=1) and num_workers for more actors, or Trainer(strategy='hogwild', devices=N)."
+        )
+    if strategy.root_device.type not in ("cpu", "cuda", "mps"):
+        raise ConfigError(f"trainer.accelerator must be cpu or gpu, and is of the kind {strategy.root_device.type!r}.")
+
+
+def _check_options(trainer: Trainer) -> None:
+    hogwild = isinstance(trainer.strategy, Hogwild)
+    if overfit := compat.overfit_batches(trainer):
+        raise ConfigError(f"trainer.overfit_batches {overfit}: no rollout comes a second time.")
+    if reload := compat.reload_interval(trainer):
+        raise ConfigError(
+            f"trainer.reload_dataloaders_every_n_epochs {reload}: rollouts have no end. New ones would need new "
+            "workers."
+        )
+    for name, least in (("min_steps", trainer.min_steps), ("min_epochs", trainer.min_epochs)):
+        if (least or 0) > 1:
+            raise ConfigError(f"trainer.{name} {least}: a training ends after data.total_steps.")
+    if (trainer.check_val_every_n_epoch or 1) > 1 and trainer.limit_train_batches == 1.0:
+        raise ConfigError(
+            f"trainer.check_val_every_n_epoch {trainer.check_val_every_n_epoch}: a training has one epoch, so it would "
+            "never be validated. Use trainer.val_check_interval, in updates."
+        )
+    if 0 < trainer.limit_val_batches < 1:
+        raise ConfigError(
+            f"trainer.limit_val_batches {trainer.limit_val_batches} must be a whole number of batches, of at most 20 "
+            "episodes each. data.eval_episodes is the number of episodes."
+        )
+    if hogwild and compat.detects_anomaly(trainer):
+        raise ConfigError(
+            "trainer.detect_anomaly reaches the process that was started alone. Use the engine serial. NaN and "
+            "infinity are always noticed."
+        )
+
+
+def _check_callbacks(trainer: Trainer) -> None:
+    refused = CALLBACKS | (HOGWILD_CALLBACKS if isinstance(trainer.strategy, Hogwild) else {})
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        for cls, reason in refused.items():
+            if isinstance(callback, cls):
+                where = " with the engine hogwild" if cls in HOGWILD_CALLBACKS else ""
+                raise ConfigError(f"the callback {type(callback).__name__} does not work{where}: it {reason}")
