@@ -21,7 +21,7 @@ class LastCheckpoint(Checkpoint):
     The checkpoint before it stays as ``previous.ckpt``, in case the disk damages the last one.
 
     Args:
-        every_n_updates: Updates between two saves.
+        every_n_updates: Updates between two saves, those of all workers.
     """
 
     def __init__(self, every_n_updates: int = 1000) -> None:
@@ -34,7 +34,8 @@ class LastCheckpoint(Checkpoint):
         self._started, self._saved_at = True, trainer.global_step
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        if trainer.global_step % self.every_n_updates == 0:
+        # The counts may skip a multiple where other processes make the updates.
+        if trainer.global_step // self.every_n_updates > self._saved_at // self.every_n_updates:
             self._save(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -17,7 +17,17 @@ from tests.dummy_envs.base import (
     WideBox,
 )
 from tests.dummy_envs.composite import Buttons, Car, Grid, Robot, Senses
-from tests.dummy_envs.failing import BreaksElsewhere, Broken, Counted, Poisoned, Speech, Unbuildable, WholeBox, Words
+from tests.dummy_envs.failing import (
+    BreaksElsewhere,
+    Broken,
+    Counted,
+    Crashes,
+    Poisoned,
+    Speech,
+    Unbuildable,
+    WholeBox,
+    Words,
+)
 from tests.dummy_envs.partial import BlindPole, TMaze
 
 __all__ = ["LIMIT", "dummy"]
@@ -29,6 +39,7 @@ for env, limit in {
     HalfBox: None,
     StartsAtOne: None,
     Broken: None,
+    Crashes: None,
     BreaksElsewhere: None,
     Poisoned: None,
     Counted: None,
