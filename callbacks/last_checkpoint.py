@@ -23,7 +23,7 @@ class LastCheckpoint(Checkpoint):
     score. The checkpoint of earlier updates stays as ``previous.ckpt``, in case the disk damages the last one.
 
     Args:
-        every_n_updates: Updates between two saves.
+        every_n_updates: Updates between two saves, those of all workers.
     """
 
     def __init__(self, every_n_updates: int = 1000) -> None:
@@ -37,7 +37,9 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         assert isinstance(pl_module, A3C)
-        if trainer.global_step % self.every_n_updates == 0 or pl_module.finished:
+        saved_at = self._saved[0] if self._saved else 0
+        # The counts may skip a multiple where other processes make the updates.
+        if trainer.global_step // self.every_n_updates > saved_at // self.every_n_updates or pl_module.finished:
             self._save_news(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

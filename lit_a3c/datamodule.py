@@ -156,7 +156,7 @@ class RolloutDataModule(LightningDataModule):
             rollout_length=self.rollout_length,
             seed=self._seed + learner.ledger.learned.total,
             behaviour_log_prob=learner.needs_behaviour_log_prob,
-            first_worker=self._trainer.global_rank,
+            first_worker=self._strategy.worker if self._strategy else self._trainer.global_rank,
             resumable=engine == "serial",
             max_restarts=self.max_restarts,
             worker_timeout=self.worker_timeout,

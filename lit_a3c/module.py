@@ -19,7 +19,7 @@ from lit_a3c.networks.normalization import ReturnScale
 from lit_a3c.optim import LinearSchedule, RMSprop, gradient_norm, make_optimizer
 from lit_a3c.policy_module import PolicyModule
 from lit_a3c.returns import explained_variance, lambda_returns, vtrace
-from lit_a3c.rollout import Rollout
+from lit_a3c.rollout import AppliedUpdates, Rollout
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import check_choice, check_number
 from lit_a3c.utils.finite import check_gradients, check_loss
@@ -195,7 +195,7 @@ class A3C(PolicyModule):
         self.metrics.start(self.steps)
         self.start_clock()
 
-    def on_train_batch_end(self, outputs: Any, batch: Rollout, batch_idx: int) -> None:
+    def on_train_batch_end(self, outputs: Any, batch: Rollout | AppliedUpdates, batch_idx: int) -> None:
         if 0 < compat.log_interval(self.trainer) <= self.metrics.updates:
             report = self.metrics.report(self.steps) | {
                 "learning_rate": self.trainer.optimizers[0].param_groups[0]["lr"],
@@ -203,5 +203,5 @@ class A3C(PolicyModule):
                 "steps_discarded": float(self.ledger.discarded.total),
             }
             self.publish({f"train/{name}": value for name, value in report.items()})
-        if self.finished:
+        if self.finished and not isinstance(batch, AppliedUpdates):  # else the source waits for all workers, and stops
             self.trainer.should_stop = True

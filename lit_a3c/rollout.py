@@ -1,4 +1,4 @@
-"""The records that travel: a rollout to the learner, and a finished episode to the metrics."""
+"""The records that travel: a rollout to the learner, an episode to the metrics, an update to the trainer."""
 
 from __future__ import annotations
 
@@ -95,3 +95,21 @@ class Rollout:
             policy_version=min(r.policy_version for r in rollouts),
             episodes=[episode for r in rollouts for episode in r.episodes],
         )
+
+
+@dataclass(frozen=True)
+class AppliedUpdates:
+    """The batch of a trainer whose process does not learn: other processes have applied updates.
+
+    With the engine ``hogwild``, callbacks in the process that was started get it in place of a :class:`Rollout`.
+
+    Attributes:
+        number: Updates of the training so far; a scalar, int64. It is a tensor because Lightning takes the size of a
+            batch from one.
+    """
+
+    number: Tensor
+
+    def to(self, *args: Any, **kwargs: Any) -> AppliedUpdates:
+        """Itself: there is nothing to move."""
+        return self

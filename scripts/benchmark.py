@@ -8,8 +8,7 @@ Usage, from a checkout. Stable-Baselines3 comes with ``pip install -e .[benchmar
     python scripts/benchmark.py --ours-only --beside ../main --rounds 8        # two versions of the code
 
 In a round every system is measured once, one after the other, each in a fresh process. The training starts, the warm-up
-is discarded, and the steps per second over a window of time are kept. (The other lock-free workers make their
-environments during the warm-up, seconds after the first one has started.) Every second round has the reverse order, so
+is discarded, and the steps per second over a window of time are kept. Every second round has the reverse order, so
 that a machine whose speed drifts slows all systems alike. lit-a3c is measured as its users run it: ``lit-a3c fit`` with
 logger, checkpoints and progress bar, without evaluation and video. Stable-Baselines3 runs without logger and progress
 bar, with 16 environments and 5 steps, and its best setting counts. All processes are confined to the same cores.

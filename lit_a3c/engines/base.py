@@ -21,7 +21,7 @@ from lit_a3c.envs import EnvConfig, EnvSpaces
 from lit_a3c.metrics.train_metrics import TrainMetrics
 from lit_a3c.networks.actor_critic import ActorCritic
 from lit_a3c.networks.agent import Agent
-from lit_a3c.rollout import Rollout
+from lit_a3c.rollout import AppliedUpdates, Rollout
 from lit_a3c.utils.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -74,7 +74,13 @@ class RolloutConfig:
 
 
 class RolloutSource(ABC):
-    """Where the train loader gets its rollouts."""
+    """Where the train loader gets its rollouts.
+
+    Attributes:
+        overshoot: Most rollouts that may be learned from after the budget is used up.
+    """
+
+    overshoot = 0
 
     @abstractmethod
     def publish(self, version: int) -> None:
@@ -85,8 +91,10 @@ class RolloutSource(ABC):
         """
 
     @abstractmethod
-    def next(self) -> Rollout | None:
+    def next(self) -> Rollout | AppliedUpdates | None:
         """The next rollout, or None where there will be none. The tensors of the one before are free for reuse.
+
+        Where other processes learn, it is the news of updates of theirs.
 
         Raises:
             WorkerError: A worker has failed, and no more may be replaced.
@@ -149,19 +157,21 @@ class Engine(Protocol):
 
     Attributes:
         strategy_name: Its name in ``--engine`` and ``Trainer(strategy=...)``.
+        worker: Number of the worker that this process is; 0 in the process that was started as well.
     """
 
     strategy_name: str
+    worker: int
 
     @property
     def num_processes(self) -> int:
-        """Processes that collect and learn."""
+        """Worker processes, which collect and learn."""
 
     def make_source(self, config: RolloutConfig, learner: Learner) -> RolloutSource:
-        """The rollouts that this process learns from."""
+        """What this process learns from, or the updates that the workers apply."""
 
     def check(self) -> None:
-        """Look after the other workers while this process does something else than learning.
+        """Look after the workers while this process does something that takes long.
 
         Raises:
             WorkerError: One of them has failed, and no more may be replaced.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lit_a3c.engines.base import RolloutConfig, RolloutSource
 from lit_a3c.engines.ledger import StepLedger
-from lit_a3c.rollout import Episode, Rollout
+from lit_a3c.rollout import AppliedUpdates, Episode, Rollout
 
 
 class RolloutLoader:
@@ -51,9 +51,9 @@ class RolloutLoader:
     def __len__(self) -> int:
         """Updates of the present epoch: those made before a resumption, and those to come."""
         rollouts = math.ceil((self._last_step - self._ledger.learned.total) / self._steps_per_rollout)
-        return self._batches_started() + self._num_minibatches * max(0, rollouts)
+        return self._batches_started() + self._num_minibatches * (max(0, rollouts) + self._source.overshoot)
 
-    def __iter__(self) -> Iterator[Rollout]:
+    def __iter__(self) -> Iterator[Rollout | AppliedUpdates]:
         if self._random_state is not None:
             torch.set_rng_state(self._random_state)
             self._random_state = None
@@ -68,6 +68,9 @@ class RolloutLoader:
             self._acting = False
             if rollout is None:
                 return
+            if isinstance(rollout, AppliedUpdates):
+                yield rollout
+                continue
             self._minibatches.extend(rollout.split(self._num_minibatches))
 
     def state_dict(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Imports nothing heavy: what needs no torch must not wait for it.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import logging
 import multiprocessing as mp
 import multiprocessing.util
@@ -24,6 +25,9 @@ from lit_a3c.utils.machine import machine_problem
 from lit_a3c.utils.signals import ignore_signals
 
 log = logging.getLogger(__name__)
+
+FAULT_FRAMES = 5
+"""Lines that say where a worker was when a fault ended it. Those of the environment are the innermost."""
 
 
 class WorkerError(RunError):
@@ -93,12 +97,15 @@ class Worker:
         process: The process.
         connection: The owner's end of a pipe to it.
         parent_pipe: The owner's end of a pipe. When it closes, the process ends at once, whatever it is doing.
+        fault_pipe: The owner's end of a pipe in which a process that a fault ends (a segmentation fault, say) leaves
+            where it was.
     """
 
     number: int
     process: Any
     connection: Connection
     parent_pipe: Connection
+    fault_pipe: Connection
 
     def send(self, message: Any) -> None:
         """Send the message that it waits for. If it has ended meanwhile, the next poll reports that."""
@@ -121,7 +128,7 @@ class Worker:
                     'it does below `if __name__ == "__main__":`.'
                 ) from None
             raise WorkerError(
-                f"worker {self.number} ended without a message (exit code {self.process.exitcode})"
+                f"worker {self.number} ended without a message (exit code {self.process.exitcode}){self._fault()}"
             ) from None
         if isinstance(message, _Failed):
             failed = f"worker {self.number} failed: {message.summary}"
@@ -129,6 +136,16 @@ class Worker:
                 raise WorkerError(failed, raised=True, traceback=message.traceback)
             raise WorkerError(f"{failed}\n{message.traceback}", raised=True)
         return message
+
+    def _fault(self) -> str:
+        """Where the process was when a fault ended it: a line for each of the innermost Python frames."""
+        text = b""
+        with contextlib.suppress(OSError):  # nothing was written: the process was killed, or has ended by itself
+            os.set_blocking(self.fault_pipe.fileno(), False)
+            text = os.read(self.fault_pipe.fileno(), 65536)
+        lines = text.decode(errors="replace").splitlines()
+        frames = [line for line in lines if line.startswith("  File ")][:FAULT_FRAMES]
+        return "\n".join([f", {lines[0]}, most recent call first:", *frames]) if frames else ""
 
 
 def start_worker(number: int, work: Callable[..., None], *args: Any) -> Worker:
@@ -156,15 +173,21 @@ def start_worker(number: int, work: Callable[..., None], *args: Any) -> Worker:
 def _start(number: int, work: Callable[..., None], *args: Any) -> Worker:
     ours, theirs = context().Pipe()
     parent_end, parent_pipe = context().Pipe(duplex=False)
+    # No socket, as the pipes with two directions are: faulthandler writes single bytes, which soon fill one.
+    fault_pipe, fault_end = context().Pipe(duplex=False)
     process = context().Process(
-        target=worker_main, args=(theirs, parent_end, work, *args), name=f"lit-a3c worker {number}", daemon=True
+        target=worker_main,
+        args=(theirs, parent_end, fault_end, work, *args),
+        name=f"lit-a3c worker {number}",
+        daemon=True,
     )
     process.start()
     theirs.close()
     parent_end.close()
+    fault_end.close()
     # An interpreter that ends without closing its workers waits for them.
     mp.util.Finalize(process, parent_pipe.close, exitpriority=0)
-    return Worker(number, process, ours, parent_pipe)
+    return Worker(number, process, ours, parent_pipe, fault_pipe)
 
 
 def end_workers(workers: Iterable[Worker]) -> None:
@@ -185,13 +208,18 @@ def kill_worker(worker: Worker) -> None:
         worker.process.join()
     worker.connection.close()
     worker.parent_pipe.close()
+    worker.fault_pipe.close()
 
 
-def worker_main(connection: Connection, parent_pipe: Connection, work: Callable[..., None], *args: Any) -> None:
+def worker_main(
+    connection: Connection, parent_pipe: Connection, fault_pipe: Connection, work: Callable[..., None], *args: Any
+) -> None:
     """The main function of a worker process."""
     import torch
 
     threading.Thread(target=exit_with_parent, args=(parent_pipe,), daemon=True).start()
+    if os.name == "posix":  # else the pipe is no file that can be written to in a fault
+        faulthandler.enable(fault_pipe.fileno(), all_threads=False)
     ignore_signals()
     torch.set_num_threads(1)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+    from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
     from lightning.pytorch.cli import LightningCLI
 
 
@@ -73,14 +73,31 @@ def batches_started(trainer: Trainer) -> int:
     return int(trainer.fit_loop.epoch_loop.batch_progress.current.ready)
 
 
-def divide_validation_interval(trainer: Trainer, processes: int) -> None:
-    """Let rank zero validate after its share of the batches between two validations.
+def validation_interval(trainer: Trainer) -> tuple[int, int] | None:
+    """The batches that Lightning has counted, and the interval of them after which it validates; None without one.
 
-    Lightning derives ``val_check_batch`` from ``val_check_interval`` before the training starts. It has no public way
-    to set it later.
+    It compares its counts (``batch_progress``) with ``val_check_batch``, and has no public name for them.
     """
-    if trainer.val_check_batch is not None:
-        trainer.val_check_batch = max(1, trainer.val_check_batch // processes)
+    interval = trainer.val_check_batch
+    if not isinstance(interval, int) or interval < 1:
+        return None
+    progress = trainer.fit_loop.epoch_loop.batch_progress
+    return (progress.total if trainer.check_val_every_n_epoch is None else progress.current).ready, interval
+
+
+def skip_batches(trainer: Trainer, batches: int) -> None:
+    """Let Lightning count so many batches, whole updates of them, without a batch.
+
+    It has no public way to change its counts (``batch_progress``, ``optim_progress``, ``_batches_that_stepped``).
+    """
+    loop = trainer.fit_loop.epoch_loop
+    updates = batches // trainer.accumulate_grad_batches
+    optimizer = loop.automatic_optimization.optim_progress.optimizer.step
+    for progress, number in ((loop.batch_progress, batches), (optimizer, updates)):
+        for counts in (progress.total, progress.current):
+            for name in vars(counts):  # ready, completed and what lies between
+                setattr(counts, name, getattr(counts, name) + number)
+    loop._batches_that_stepped += updates
 
 
 def set_rank(rank: int) -> None:
@@ -105,6 +122,11 @@ def datamodule_of(trainer: Trainer) -> LightningDataModule | None:
 def trainer_of(module: LightningModule) -> Trainer | None:
     """The trainer of a module (``_trainer``), or None. The public property raises an error where there is none."""
     return module._trainer
+
+
+def callbacks_of(trainer: Trainer) -> list[Callback]:
+    """The callbacks of a trainer. The attribute is documented, but is not declared on the class."""
+    return list(getattr(trainer, "callbacks", []))
 
 
 def log_interval(trainer: Trainer) -> int:

@@ -18,7 +18,17 @@ from tests.dummy_envs.base import (
 )
 from tests.dummy_envs.composite import Buttons, Car, Grid, Robot, Senses
 from tests.dummy_envs.empty import EmptyAction, EmptyBox, EmptyDict, EmptyTuple, OneAction
-from tests.dummy_envs.failing import BreaksElsewhere, Broken, Counted, Poisoned, Speech, Unbuildable, WholeBox, Words
+from tests.dummy_envs.failing import (
+    BreaksElsewhere,
+    Broken,
+    Counted,
+    Crashes,
+    Poisoned,
+    Speech,
+    Unbuildable,
+    WholeBox,
+    Words,
+)
 from tests.dummy_envs.misbehaving import Growing, Misbehaving, Rich, Undrawable
 from tests.dummy_envs.partial import BlindPole, TMaze
 
@@ -31,6 +41,7 @@ for env, limit in {
     HalfBox: None,
     StartsAtOne: None,
     Broken: None,
+    Crashes: None,
     BreaksElsewhere: None,
     Poisoned: None,
     Counted: None,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import time
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,6 +62,20 @@ class Poisoned(DummyEnv):
 
     def judge(self, action: Any) -> tuple[float, bool]:
         return (float("nan") if self.what == "reward" and self.t == self.at - 1 else 1.0), False
+
+
+class Crashes(DummyEnv):
+    """Reads from address zero in its fourth step, which ends the process; but only if a file is not there yet."""
+
+    def __init__(self, once: str, render_mode: str | None = None) -> None:
+        super().__init__(render_mode)
+        self.once = Path(once)
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        if self.t == 3 and not self.once.exists():
+            self.once.touch()
+            ctypes.string_at(0)
+        return 1.0, self.t == 9
 
 
 class BreaksElsewhere(DummyEnv):

@@ -16,7 +16,7 @@ from lit_a3c import A3C, RolloutDataModule
 from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.engines.loader import RolloutLoader
 from lit_a3c.engines.registry import make_source
-from lit_a3c.metrics.train_metrics import TrainMetrics
+from lit_a3c.metrics.train_metrics import MetricsDelta, TrainMetrics
 from lit_a3c.rollout import Rollout
 from lit_a3c.utils.errors import EnvError
 from tests.dummy_envs import dummy
@@ -80,18 +80,24 @@ def test_minibatches_of_a_rollout_share_its_version(num_minibatches: int) -> Non
 def test_the_lag_of_minibatches_in_a_training(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is logged as policy lag grows by one from minibatch to minibatch of a rollout."""
     lags: list[int] = []
-    count = TrainMetrics.count
+    count, merge = TrainMetrics.count, TrainMetrics.merge
 
     def counted(self: TrainMetrics, rollout: Rollout, policy_lag: int) -> None:
         lags.append(policy_lag)
         count(self, rollout, policy_lag)
 
+    def merged(self: TrainMetrics, delta: MetricsDelta) -> None:  # of a worker that learns itself, after each update
+        lags.extend([delta.lag] * delta.updates)
+        merge(self, delta)
+
     monkeypatch.setattr(TrainMetrics, "count", counted)
+    monkeypatch.setattr(TrainMetrics, "merge", merged)
     seed_everything(1, verbose=False)
     workers = 1 if engine == "hogwild" else 2
     data = RolloutDataModule("CartPole-v1", 480, engine, workers, 3, rollout_length=4, num_minibatches=3)
     module = A3C(data.spaces)
-    trainer = quiet(strategy="hogwild" if engine == "hogwild" else "auto", devices=1, limit_val_batches=0)
+    strategy = "hogwild" if engine == "hogwild" else "auto"
+    trainer = quiet(strategy=strategy, devices=1, limit_val_batches=0, log_every_n_steps=1)
     trainer.fit(module, datamodule=data)
     assert len(lags) == trainer.global_step == 3 * 480 // (24 if engine in ("serial", "sync") else 12)
     firsts = lags[::3]

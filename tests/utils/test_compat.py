@@ -52,7 +52,13 @@ HOOKS = [
     Hook("lightning.pytorch.cli.LightningCLI", "_parser", lambda: LightningCLI),
     Hook("lightning.pytorch.cli.LightningArgumentParser", "callback_keys", LightningArgumentParser),
     Hook("lightning.pytorch.Trainer", "fit_loop.epoch_loop.batch_progress.current.ready", quiet),
+    Hook("lightning.pytorch.Trainer", "fit_loop.epoch_loop.batch_progress.total.ready", quiet),
+    Hook(
+        "lightning.pytorch.Trainer", "fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step", quiet
+    ),
+    Hook("lightning.pytorch.Trainer", "fit_loop.epoch_loop._batches_that_stepped", quiet),
     Hook("lightning.pytorch.Trainer", "val_check_batch", quiet),
+    Hook("lightning.pytorch.Trainer", "callbacks", quiet),
     Hook("lightning.pytorch.Trainer", "datamodule", quiet),
     Hook("lightning.pytorch.Trainer", "log_every_n_steps", quiet),
     Hook("lightning.pytorch.Trainer", "fast_dev_run", quiet),

@@ -102,38 +102,80 @@ def test_a_removed_section_adds_no_callback(removed: bool) -> None:
 
 
 class Notes(Callback):
-    """What the functions say during a training, and how often it was validated."""
+    """What the functions say during a training, and when it was validated."""
 
-    def __init__(self, processes: int) -> None:
-        self.processes, self.started, self.validated = processes, [], []  # type: ignore[var-annotated]
+    def __init__(self) -> None:
+        self.started: list[int] = []
+        self.intervals: list[tuple[int, int] | None] = []
+        self.validated: list[int] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert compat.trainer_of(pl_module) is trainer
         assert isinstance(compat.datamodule_of(trainer), Zeros)
-        compat.divide_validation_interval(trainer, self.processes)
+        assert self in compat.callbacks_of(trainer)
 
     def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
         self.started.append(compat.batches_started(trainer))
+        self.intervals.append(compat.validation_interval(trainer))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.validated.append(trainer.global_step)
 
 
-@pytest.mark.parametrize(("processes", "validated"), [(1, [4, 8]), (2, [2, 4, 6, 8]), (100, list(range(1, 9)))])
-def test_a_training_is_seen_as_it_is(processes: int, validated: list[int]) -> None:
-    """Batches are counted as they begin. A share of the batches between validations is one at least."""
-    notes = Notes(processes)
-    trainer = quiet(max_epochs=1, val_check_interval=4, num_sanity_val_steps=0, callbacks=[notes])
+@pytest.mark.parametrize("epochs", [None, 1])
+def test_a_training_is_seen_as_it_is(epochs: int | None) -> None:
+    """Batches are counted as they begin, of the epoch or of all, as Lightning does to validate."""
+    notes = Notes()
+    trainer = quiet(
+        max_epochs=2, val_check_interval=3, check_val_every_n_epoch=epochs, num_sanity_val_steps=0, callbacks=[notes]
+    )
     trainer.fit(Line(), datamodule=Zeros())
-    assert notes.started == list(range(1, 9))
-    assert notes.validated == validated
+    assert notes.started == 2 * list(range(1, 9))
+    assert notes.intervals == [(n, 3) for n in (range(1, 17) if epochs is None else 2 * list(range(1, 9)))]
+    assert notes.validated == ([3, 6, 9, 12, 15] if epochs is None else [3, 6, 11, 14])
 
 
-def test_without_validations_there_is_no_interval_to_divide() -> None:
-    """It is None before a training, and stays so."""
-    trainer = quiet()
-    compat.divide_validation_interval(trainer, 2)
-    assert trainer.val_check_batch is None
+@pytest.mark.parametrize("options", [{}, {"val_check_interval": "00:00:01:00", "check_val_every_n_epoch": None}])
+def test_without_an_interval_of_batches_there_is_none(options: dict[str, Any]) -> None:
+    """Before a training, and where validations go by the clock."""
+    trainer = quiet(max_steps=1, **options)
+    assert compat.validation_interval(trainer) is None
+    if options:
+        trainer.fit(Line(), datamodule=Zeros())
+        assert compat.validation_interval(trainer) is None
+
+
+class Skips(Callback):
+    """Lets Lightning skip four batches before its second one."""
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        if compat.batches_started(trainer) == 2:
+            compat.skip_batches(trainer, 4)
+
+
+@pytest.mark.parametrize(("accumulate", "max_steps", "seen"), [(1, 7, [3, 3]), (2, 4, [4, 4])])
+def test_skipped_batches_count_for_everything(accumulate: int, max_steps: int, seen: list[int]) -> None:
+    """Steps of the optimizer, validations and the end. Of eight batches four are left."""
+
+    class Batches(Callback):
+        number = 0
+
+        def on_train_batch_start(self, *_: Any) -> None:
+            self.number += 1
+
+    notes, batches = Notes(), Batches()
+    trainer = quiet(
+        max_steps=max_steps,
+        accumulate_grad_batches=accumulate,
+        val_check_interval=7,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        callbacks=[batches, Skips(), notes],
+    )
+    trainer.fit(Line(), datamodule=Zeros())
+    assert trainer.global_step == max_steps
+    assert [batches.number, len(notes.started)] == seen
+    assert notes.validated == [7 // accumulate]
 
 
 def test_alone_a_trainer_has_no_data_and_a_module_no_trainer() -> None:

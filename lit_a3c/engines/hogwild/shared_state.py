@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,23 +19,27 @@ from lit_a3c.utils.machine import check_room
 
 @dataclass
 class SharedTrainState:
-    """What all processes of a training have in common, in shared memory.
+    """What all workers of a training have in common, in shared memory.
 
     Attributes:
-        parameters: One tensor each.
-        buffers: Running statistics, the very tensors of rank zero's module. There are no local copies of them.
+        parameters: One tensor each. Every worker has a local copy of them.
+        buffers: Running statistics, one tensor each. The workers have no local copies of them.
         optimizer_state: The optimizer's state of each parameter.
         ledger: The steps of the training.
+        max_updates: Updates, by the ledger, at which the training ends; None where only the budget of steps ends it.
     """
 
     parameters: list[Tensor]
     buffers: list[Tensor]
     optimizer_state: list[dict[str, Any]]
     ledger: StepLedger
+    max_updates: int | None = None
 
     @classmethod
-    def of(cls, module: nn.Module, optimizer: Optimizer, ledger: StepLedger) -> SharedTrainState:
-        """Of a module and its optimizer as they stand.
+    def of(
+        cls, module: nn.Module, optimizer: Optimizer, ledger: StepLedger, max_updates: int | None = None
+    ) -> SharedTrainState:
+        """Copies of a module and its optimizer as they stand.
 
         Raises:
             ConfigError: There is too little shared memory, or too few files may be open.
@@ -49,10 +54,32 @@ class SharedTrainState:
         check_room(ledger.updates.slots, [tensor.nbytes for tensor in tensors])
         return cls(
             parameters=[_share(p) for p in parameters_of(optimizer)],
-            buffers=[buffer.share_memory_() for buffer in module.buffers()],  # in place: the actor stands on them
+            buffers=[_share(buffer) for buffer in module.buffers()],
             optimizer_state=[{name: _share(value) for name, value in state.items()} for state in states],
             ledger=ledger,
+            max_updates=max_updates,
         )
+
+    @torch.no_grad()
+    def pull_parameters(self, own: list[Tensor]) -> None:
+        """Copy the shared parameters into a process's own."""
+        torch._foreach_copy_(own, self.parameters)
+
+    @torch.no_grad()
+    def pull_buffers(self, own: Iterable[Tensor]) -> None:
+        """Copy the shared running statistics into a process's own."""
+        for mine, shared in zip(own, self.buffers, strict=True):
+            mine.copy_(shared)
+
+    def give_optimizer_state(self, optimizer: Optimizer) -> None:
+        """Let the optimizer of a process stand on the shared state."""
+        for p, state in zip(parameters_of(optimizer), self.optimizer_state, strict=True):
+            optimizer.state[p] = state
+
+    @property
+    def max_updates_reached(self) -> bool:
+        """Whether no worker shall begin another update."""
+        return self.max_updates is not None and self.ledger.updates.total >= self.max_updates
 
 
 def _share(value: Any) -> Any:

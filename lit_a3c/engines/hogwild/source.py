@@ -10,14 +10,14 @@ from lit_a3c.rollout import Rollout
 
 
 class SharedParameters(Protocol):
-    """What a worker needs of the parameters that all workers share."""
+    """What the source needs of the worker that it belongs to."""
 
     def pull(self) -> None:
         """Copy the shared parameters into this process's own."""
 
     @property
-    def orphaned(self) -> bool:
-        """Whether the process that shares them is gone."""
+    def ended(self) -> bool:
+        """Whether this worker shall begin no further rollout."""
 
 
 class HogwildSource(RolloutSource):
@@ -43,8 +43,8 @@ class HogwildSource(RolloutSource):
         self._shared.pull()
 
     def next(self) -> Rollout | None:
-        """The next rollout; None in a worker whose rank zero is gone."""
-        return None if self._shared.orphaned else self._actor.rollout(self._version)
+        """The next rollout; None where this worker has ended."""
+        return None if self._shared.ended else self._actor.rollout(self._version)
 
     def close(self) -> None:
         self._actor.close()

@@ -16,9 +16,19 @@ from lightning.pytorch import Callback, Trainer
 from lit_a3c import WorkerError
 from lit_a3c.engines.hogwild import strategy
 from lit_a3c.engines.processes import Worker, start_worker
-from lit_a3c.utils.errors import EnvError
 from tests.dummy_envs import dummy
-from tests.engines.hogwild.trainings import ENVS, GENEROUS, ROLLOUT, Together, Until, hogwild, make, trainer, workers
+from tests.engines.hogwild.trainings import (
+    ENVS,
+    GENEROUS,
+    ROLLOUT,
+    Together,
+    Until,
+    hogwild,
+    make,
+    trainer,
+    updates,
+    workers,
+)
 
 SILENCE = 1.0
 """Seconds of silence after which a stopped worker is replaced."""
@@ -29,7 +39,7 @@ def error_of(since: Callable[[str], float], env_id: str = "CartPole-v1", callbac
 
     Without the error the training would go on for about an hour.
     """
-    module, data = make(env_id, updates=1_000_000)
+    module, data = make(env_id, updates=1_000_000, cls=Together)
     data.max_restarts = 0
     with pytest.raises(WorkerError) as error:
         trainer(devices=2, callbacks=callback).fit(module, datamodule=data)
@@ -40,10 +50,10 @@ def error_of(since: Callable[[str], float], env_id: str = "CartPole-v1", callbac
 
 
 def test_a_workers_exception_arrives() -> None:
-    """With its number, the type, the message and where it was raised. Rank zero's own environments are fine."""
+    """With its number, the type, the message and where it was raised."""
 
     def since(message: str) -> float:
-        what = r"^worker 1 failed: environment 0 of .*: ZeroDivisionError: the environment broke at ([\d.]+) s "
+        what = r"^worker [01] failed: environment 0 of .*: ZeroDivisionError: the environment broke at ([\d.]+) s "
         (at,) = re.findall(what, message)
         return time.monotonic() - float(at)
 
@@ -54,12 +64,12 @@ def test_a_workers_exception_arrives() -> None:
 def test_a_killed_worker_is_an_error_and_no_hang() -> None:
     """The error names the worker's number and the signal."""
 
-    class Killer(Together):
+    class Killer(Callback):
         at = 0.0
 
-        def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-            if trainer.global_step == 5:
-                (victim,) = workers()
+        def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+            if not self.at and min(updates(pl_module)) > 5:
+                (victim,) = workers(1)
                 self.at = time.monotonic()
                 os.kill(victim.pid, signal.SIGKILL)
 
@@ -68,14 +78,14 @@ def test_a_killed_worker_is_an_error_and_no_hang() -> None:
     assert message == "worker 1 ended without a message (exit code -9)"
 
 
-class Attack(Together):
-    """Sends a signal to the other worker as soon as it has made updates, as often as told.
+class Attack(Callback):
+    """Sends a signal to the last worker as soon as it has made updates, as often as told.
 
     After a SIGSTOP the silence that is allowed is short, until the worker is replaced.
     """
 
-    def __init__(self, signum: signal.Signals, times: int, patch: pytest.MonkeyPatch) -> None:
-        self.signum, self.left, self.seen = signum, times, 0
+    def __init__(self, number: int, signum: signal.Signals, times: int, patch: pytest.MonkeyPatch) -> None:
+        self.number, self.signum, self.left, self.seen = number, signum, times, 0
         self.victims: list[Any] = []
         patch.setattr(strategy, "start_worker", self.start)
         self.watchdog: Any = None
@@ -86,12 +96,12 @@ class Attack(Together):
         return start_worker(*args)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
-        updates = pl_module.ledger.updates.count(1)
-        new = [process for process in workers() if process not in self.victims]
-        if new and self.left and updates > self.seen:
+        made = updates(pl_module)[self.number]
+        new = [process for process in workers(self.number) if process not in self.victims]
+        if new and self.left and made > self.seen:
             self.left -= 1
             self.victims += new
-            self.seen = updates
+            self.seen = made
             os.kill(new[0].pid, self.signum)
             if self.signum == signal.SIGSTOP:
                 self.watchdog = hogwild(trainer)._supervisor._watchdog  # type: ignore[union-attr]
@@ -99,36 +109,61 @@ class Attack(Together):
 
     def replaced(self, pl_module: Any) -> bool:
         """Whether the last victim's successor has made updates."""
-        successor = any(process not in self.victims for process in workers())
-        return not self.left and successor and bool(pl_module.ledger.updates.count(1) > self.seen + 1)
+        successor = any(process not in self.victims for process in workers(self.number))
+        return not self.left and successor and updates(pl_module)[self.number] > self.seen + 1
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("devices", [1, 2])
 def test_a_worker_that_ends_or_hangs_is_replaced(
-    signum: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    devices: int,
+    signum: signal.Signals,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The training goes on to its end, and what the victims had not learned from is discarded."""
+    """The only one as well. The training goes on, and what the victims had not learned from is discarded."""
     file = tmp_path / "steps"
     module, data = make(dummy("Counted"), updates=10**9, data={"env_kwargs": {"file": str(file)}})
     data.worker_timeout = GENEROUS
-    attack = Attack(signum, 2, monkeypatch)
+    attack = Attack(devices - 1, signum, 2, monkeypatch)
     until = Until(lambda: attack.replaced(module))
-    trainer(devices=2, callbacks=[attack, until], limit_val_batches=0).fit(module, datamodule=data)
+    trainer(devices=devices, callbacks=[attack, until], limit_val_batches=0).fit(module, datamodule=data)
     messages = [record.getMessage() for record in caplog.records if record.name == "lit_a3c.engines.processes"]
     assert len(messages) == 2
     what = "ended without a message" if signum == signal.SIGKILL else f"was silent for {SILENCE:g} second"
-    assert all(f"worker 1 {what}" in message for message in messages)
+    assert all(f"worker {devices - 1} {what}" in message for message in messages)
     assert not workers()
     ledger = module.ledger
     assert 0 <= ledger.discarded.total <= 2 * ROLLOUT
     assert ledger.collected.total == ledger.learned.total + ledger.discarded.total
     # A vector step that was cut short is not counted.
     assert 0 <= file.stat().st_size - (ledger.collected.total - until.skipped) <= 2 * ENVS
+    assert ledger.collected.count(0) == until.skipped, "the process that was started takes no part"
 
 
-def test_rank_zeros_own_exception_ends_the_others() -> None:
-    """Even before these have started."""
+def test_an_environment_that_cannot_work_ends_the_training() -> None:
+    """Its worker raises an exception before the first update under its number. A replacement would, too."""
     module, data = make(dummy("Broken"))
-    with pytest.raises(EnvError, match="ZeroDivisionError: the environment broke in step 3"):
+    with pytest.raises(WorkerError, match=r"worker [01] failed: .*ZeroDivisionError: the environment broke in step 3"):
         trainer(devices=2).fit(module, datamodule=data)
     assert not workers()
+
+
+def test_an_environment_that_crashes_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its worker is replaced. The message says in a few lines where it was, and the training goes on to its end."""
+    once = tmp_path / "crashed"
+    module, data = make(dummy("Crashes"), updates=30, data={"env_kwargs": {"once": str(once)}})
+    trainer(devices=1, limit_val_batches=0).fit(module, datamodule=data)
+    assert once.exists()
+    assert module.finished
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "lit_a3c.engines.processes"]
+    fault, first, *frames, last = message.splitlines()
+    assert fault == (
+        "lit-a3c: worker 0 ended without a message (exit code -11), Fatal Python error: Segmentation fault, "
+        "most recent call first:"
+    )
+    assert re.fullmatch(r'  File ".*ctypes.*", line \d+ in string_at', first)
+    assert re.fullmatch(r'  File ".*failing.py", line \d+ in judge', frames[0])
+    assert len(frames) == 4
+    assert last == "lit-a3c: it is replaced (1 of at most 10 times)"

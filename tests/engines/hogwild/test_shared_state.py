@@ -52,18 +52,47 @@ def test_optimizer_states_that_begin_elsewhere_are_refused() -> None:
         optimizer_state_of(torch.optim.Rprop([torch.ones(3, requires_grad=True)]))
 
 
-def test_parameters_are_copied_and_buffers_are_shared_in_place() -> None:
-    """Rank zero computes with parameters of its own, and with the running statistics of all."""
+def test_what_is_shared_is_a_copy_that_can_be_pulled() -> None:
+    """The process that was started validates with parameters and running statistics of its own."""
     module, _ = make(body=functools.partial(MLPBody, normalize=True))
     optimizer = module.configure_optimizers()["optimizer"]
     shared = SharedTrainState.of(module, optimizer, module.ledger)
-    for own, common in zip(module.policy.parameters(), shared.parameters, strict=True):
+    pairs = [
+        *zip(module.policy.parameters(), shared.parameters, strict=True),
+        *zip(module.buffers(), shared.buffers, strict=True),
+    ]
+    assert shared.buffers
+    for own, common in pairs:
         assert common.is_shared()
         assert torch.equal(own, common)
         assert own.data_ptr() != common.data_ptr()
-    assert shared.buffers
-    for own, common in zip(module.buffers(), shared.buffers, strict=True):
-        assert common.is_shared()
-        assert own.data_ptr() == common.data_ptr()
+        common.add_(1)
+        assert not torch.equal(own, common)
+    shared.pull_parameters([p.data for p in module.policy.parameters()])
+    shared.pull_buffers(module.buffers())
+    assert all(torch.equal(own, common) for own, common in pairs)
     assert all(state["mean_square"].is_shared() for state in shared.optimizer_state)
     assert shared.ledger is module.ledger
+
+
+def test_all_processes_have_one_optimizer_state() -> None:
+    """It is no copy."""
+    module, _ = make()
+    optimizers = [module.configure_optimizers()["optimizer"] for _ in range(2)]
+    shared = SharedTrainState.of(module, optimizers[0], module.ledger)
+    for optimizer in optimizers:
+        shared.give_optimizer_state(optimizer)
+    shared.optimizer_state[0]["mean_square"].fill_(7)
+    for optimizer in optimizers:
+        assert (next(iter(optimizer.state.values()))["mean_square"] == 7).all()
+
+
+@pytest.mark.parametrize(("most", "reached"), [(None, False), (8, False), (7, True)])
+def test_the_most_updates_are_those_of_all_workers(most: int | None, reached: bool) -> None:
+    """Those before the training included."""
+    module, _ = make()
+    module.ledger.restore(learned=40, discarded=0, updates=5)
+    module.ledger.allocate(3)
+    for slot in (1, 2):
+        module.ledger.for_rank(slot).updates.add(1)
+    assert SharedTrainState([], [], [], module.ledger, most).max_updates_reached == reached

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from lit_a3c import ConfigError, MLPBody, RMSprop, Rollout
-from tests.commands import read
-from tests.engines.hogwild.trainings import ROLLOUT, Constant, hogwild, make, trainer, workers
+from tests.commands import read, wait_for
+from tests.dummy_envs import dummy
+from tests.engines.hogwild.trainings import GENEROUS, ROLLOUT, Constant, make, trainer, workers
 
 # One worker
 
@@ -57,34 +59,51 @@ def test_mixed_precision_learns_nearly_the_same() -> None:
     assert torch.cosine_similarity(single, mixed, dim=0) > 0.9
 
 
-class Drift(Callback):
-    """While rank zero validates, another worker moves every shared parameter by one. Notes what a save would hold."""
+class Scored(Callback):
+    """Notes the state that a validation begins with, and waits until the workers have learned on."""
 
-    saved: dict[str, torch.Tensor]
-    validated: dict[str, torch.Tensor]
+    def __init__(self) -> None:
+        self.states: list[dict[str, torch.Tensor]] = []
 
-    def on_validation_batch_start(self, trainer: Trainer, *args: Any) -> None:
-        self.move(trainer, 1.0)
-
-    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
-        self.validated = {name: p.clone() for name, p in pl_module.named_parameters()}
-        self.saved = {name: p.clone() for name, p in hogwild(trainer).lightning_module_state_dict().items()}
-        self.move(trainer, -1.0)
-
-    def move(self, trainer: Trainer, by: float) -> None:
-        shared = hogwild(trainer)._shared
-        assert shared is not None
-        for p in shared.parameters:
-            p.add_(by)
+    def on_validation_batch_start(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+        self.states.append({name: value.clone() for name, value in pl_module.state_dict().items()})
+        counter, until = pl_module.ledger.updates, pl_module.ledger.updates.total + 20
+        wait_for(lambda: counter.total >= min(until, trainer.max_steps), GENEROUS)
 
 
-def test_the_best_checkpoint_holds_what_was_validated() -> None:
-    """It does not hold what the other workers have made of it meanwhile."""
-    module, data = make()
-    drift = Drift()
-    trainer(callbacks=[drift], val_check_interval=3).fit(module, datamodule=data)
-    for name, p in drift.validated.items():
-        assert torch.equal(drift.saved[name], p), name
+def test_the_best_checkpoint_holds_what_was_scored(tmp_path: Path) -> None:
+    """Parameters, normaliser and return scale: not what the workers have made of them meanwhile."""
+    module, data = make(updates=10**6, normalize_returns=True)
+    scored = Scored()
+    best = ModelCheckpoint(tmp_path, "{step}", monitor="val/return_mean", mode="max", save_top_k=-1)
+    options: dict[str, Any] = {"enable_checkpointing": True, "val_check_interval": 30, "max_steps": 100}
+    trainer(callbacks=[scored, best], **options).fit(module, datamodule=data)
+    files = sorted(tmp_path.glob("*.ckpt"), key=lambda file: int(file.stem.split("=")[1]))
+    assert len(files) == len(scored.states) >= 2
+    states = [read(file)["state_dict"] for file in files]
+    for state, began in zip(states, scored.states, strict=True):
+        assert [name for name, value in began.items() if not torch.equal(state[name], value)] == []
+    moved = {name for name, value in states[0].items() if not torch.equal(value, states[1][name])}
+    assert moved >= {"policy.encoder.body.norm.count", "return_scale.norm.var", "policy.value.weight"}
+
+
+def test_callbacks_see_recent_weights() -> None:
+    """Not those of the last validation: there is none."""
+
+    class Weights(Callback):
+        last: torch.Tensor | None = None
+        changes = 0
+
+        def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+            now = pl_module.policy.value.weight.detach().clone()
+            self.changes += self.last is not None and not torch.equal(now, self.last)
+            self.last = now
+
+    module, data = make(dummy("Counted"), 500, data={"env_kwargs": {"file": "/dev/null", "pause": 0.001}})
+    weights = Weights()
+    trainer(callbacks=[weights], limit_val_batches=0).fit(module, datamodule=data)
+    assert weights.changes >= 2
+    assert torch.equal(weights.last, module.policy.value.weight), "at the end the newest ones"  # type: ignore[arg-type]
 
 
 # What contradicts itself

@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 from torch import Tensor
 
 from lit_a3c import A3C, Hogwild, Rollout, RolloutDataModule
+from lit_a3c.rollout import AppliedUpdates
 from tests.commands import wait_for
 from tests.trainers import quiet
 
@@ -54,30 +55,33 @@ def hogwild(trainer: Trainer) -> Hogwild:
     return trainer.strategy
 
 
-def workers() -> list[Any]:
-    """The living worker processes of this process."""
-    return [process for process in mp.active_children() if process.name.startswith("lit-a3c worker")]
+def workers(number: int | None = None) -> list[Any]:
+    """The living worker processes of this process: all of them, or the one of a number."""
+    name = "lit-a3c worker" if number is None else f"lit-a3c worker {number}"
+    return [process for process in mp.active_children() if process.name.startswith(name)]
 
 
-class Constant(A3C):
+class Together(A3C):
+    """A worker goes on after its first update as soon as every worker has made one."""
+
+    def on_train_batch_end(self, outputs: Any, batch: Rollout | AppliedUpdates, batch_idx: int) -> None:
+        super().on_train_batch_end(outputs, batch, batch_idx)
+        if isinstance(batch, Rollout) and self.ledger.updates.total < 100:
+            wait_for(lambda: min(updates(self)) > 0, GENEROUS)
+
+
+def updates(module: A3C) -> list[int]:
+    """The updates of each worker."""
+    counter = module.ledger.updates
+    return [counter.count(slot) for slot in range(1, len(counter._slots))]
+
+
+class Constant(Together):
     """Counts as ever, and has the gradient 1 in every parameter."""
 
     def training_step(self, rollout: Rollout, batch_idx: int) -> Tensor:
         super().training_step(rollout, batch_idx)
         return torch.stack([p.sum() for p in self.policy.parameters()]).sum()
-
-
-class Together(Callback):
-    """Rank zero waits with its first update for one of another worker. At the end the updates of all are counted."""
-
-    updates = 0
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Rollout, batch_idx: int) -> None:
-        strategy = hogwild(trainer)
-        wait_for(lambda: strategy.check() or pl_module.ledger.updates.total > 0, GENEROUS)  # type: ignore[func-returns-value]
-
-    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
-        self.updates = pl_module.ledger.updates.total
 
 
 class Until(Callback):

@@ -1,0 +1,165 @@
+"""A lock-free worker: a process that acts and learns, as Algorithm S3 of Mnih et al. (2016) has it.
+
+It is a whole Lightning training without callbacks, loggers and evaluation. It copies the shared parameters at the start
+of each rollout, acts and computes gradients with this local copy, and applies them to the shared parameters and the
+shared optimizer state.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import cloudpickle
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import SingleDeviceStrategy
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lit_a3c.engines.base import EngineHost, Learner, RolloutConfig, RolloutSource, learner_of
+from lit_a3c.engines.hogwild.shared_state import SharedTrainState
+from lit_a3c.engines.hogwild.source import HogwildSource
+from lit_a3c.optim import parameters_of
+from lit_a3c.utils import compat
+from lit_a3c.utils.signals import ignore_signals
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """What all workers of a training are told.
+
+    Attributes:
+        num_workers: The number of workers.
+        report_every: Updates between two reports of a worker.
+        seed: The seed of the training.
+        trainer: Arguments of the worker's ``Trainer``.
+    """
+
+    num_workers: int
+    report_every: int
+    seed: int
+    trainer: dict[str, Any]
+
+
+class HogwildWorker(SingleDeviceStrategy):
+    """The strategy of a worker's trainer: local parameters act and give gradients, shared ones take them.
+
+    Args:
+        number: The worker's number, from 0.
+        config: What all workers are told.
+        shared: What all workers have in common.
+        rank_zero: Connection to the process that was started.
+    """
+
+    strategy_name = "hogwild"
+    _learner: Learner
+
+    def __init__(self, number: int, config: WorkerConfig, shared: SharedTrainState, rank_zero: Connection) -> None:
+        super().__init__(device="cpu")
+        self.worker, self.num_processes = number, config.num_workers
+        self.global_rank = number + 1
+        self._report_every, self._shared, self._rank_zero = config.report_every, shared, rank_zero
+        self._local: list[Tensor] = []
+
+    @property
+    def is_global_zero(self) -> bool:
+        return False
+
+    def setup(self, trainer: Trainer) -> None:
+        """Let the data module take its rollouts from here."""
+        self._learner = learner_of(trainer)
+        data = compat.datamodule_of(trainer)
+        assert isinstance(data, EngineHost)
+        data.use_engine(self)
+        super().setup(trainer)
+
+    def make_source(self, config: RolloutConfig, learner: Learner) -> RolloutSource:
+        """The rollouts of this process."""
+        return HogwildSource(config, learner, self)
+
+    def on_train_start(self) -> None:
+        self._shared.give_optimizer_state(self.optimizers[0])
+        self._local = [p.data for p in parameters_of(self.optimizers[0])]
+        ignore_signals()  # Lightning has just started to handle SIGTERM
+
+    def pull(self) -> None:
+        """Copy the shared parameters into the local ones."""
+        if self._local:  # not before the training
+            self._shared.pull_parameters(self._local)
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the process that was started is gone. It sends nothing after the start."""
+        return self._rank_zero.poll()
+
+    @property
+    def ended(self) -> bool:
+        """Whether this worker shall begin no further rollout."""
+        return self._shared.max_updates_reached or self.orphaned
+
+    def check(self) -> None:
+        """Nothing: a worker watches no other process."""
+
+    def optimizer_step(self, optimizer: Optimizer, closure: Callable[[], Any], model: Any = None, **kwargs: Any) -> Any:
+        """Compute gradients at the local parameters and apply them to the shared ones."""
+
+        def closure_at_local() -> Any:
+            result = closure()
+            self._point_at(self._shared.parameters)
+            return result
+
+        try:
+            result = super().optimizer_step(optimizer, closure_at_local, model, **kwargs)
+        finally:
+            self._point_at(self._local)
+        self._report()
+        return result
+
+    def _point_at(self, tensors: list[Tensor]) -> None:
+        """Optimizers know parameters by identity, so it is their storage that changes."""
+        for p, tensor in zip(parameters_of(self.optimizers[0]), tensors, strict=True):
+            p.data = tensor
+
+    def _report(self) -> None:
+        metrics = self._learner.metrics
+        # Rank zero may be busy with a checkpoint: then this worker goes on counting instead of waiting for it.
+        if metrics.updates >= self._report_every and select.select([], [self._rank_zero], [], 0)[1]:
+            self._rank_zero.send(metrics.take())
+
+
+def work(rank_zero: Connection, number: int, config: WorkerConfig, shared: SharedTrainState) -> None:
+    """What the process of a worker does.
+
+    Args:
+        rank_zero: Connection to the process that was started. It sends module, optimizer, data module and the state of
+            its random numbers, and another message when all workers have been started.
+        number: The worker's number, from 0.
+        config: What all workers are told.
+        shared: What all workers have in common.
+    """
+    compat.set_rank(number + 1)
+    warnings.simplefilter("ignore")  # rank zero has shown them
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    torch.manual_seed(config.seed)
+    module, optimizer, data, random_state = cloudpickle.loads(rank_zero.recv())
+    torch.set_rng_state(random_state)
+    module.make_optimizer = lambda _: optimizer
+    module.ledger = shared.ledger.for_rank(number + 1)
+    for own, common in zip(module.buffers(), shared.buffers, strict=True):
+        own.data = common
+    strategy = HogwildWorker(number, config, shared, rank_zero)
+    options: dict[str, Any] = config.trainer | {"max_epochs": 1, "limit_val_batches": 0, "log_every_n_steps": 0}
+    for name in ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"):
+        options[name] = False
+    trainer = Trainer(accelerator="cpu", devices=1, strategy=strategy, **options)
+    rank_zero.recv()
+    trainer.fit(module, data)
+    if not strategy.orphaned:
+        rank_zero.send(module.metrics.take())
+        rank_zero.send(None)
