@@ -75,6 +75,7 @@ def connected(number: int, rank_zero: Connection, **options: Any) -> tuple[A3C, 
     strategy = HogwildWorker(number, WorkerConfig(num_workers=3, report_every=1, seed=1, trainer={}), shared, rank_zero)
     data.trainer = trainer(strategy)
     strategy.connect(module)
+    module.begin_training(data.total_steps)
     data.use_engine(strategy)
     return module, data
 
