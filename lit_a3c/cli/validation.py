@@ -38,10 +38,11 @@ def check_options(config: Any, *, fit: bool) -> None:
     check_number("trainer.gradient_clip_val", config.trainer.gradient_clip_val or 0, low=0)
     if isinstance(config.trainer.val_check_interval, int | float):
         check_number("trainer.val_check_interval", config.trainer.val_check_interval, above=0)
-        if isinstance(config.trainer.val_check_interval, int) and config.trainer.check_val_every_n_epoch is not None:
+        each = config.trainer.check_val_every_n_epoch
+        if fit and each is not None and isinstance(config.trainer.val_check_interval, int):
             raise ConfigError(
-                f"trainer.check_val_every_n_epoch {config.trainer.check_val_every_n_epoch} must be null: with it, "
-                "trainer.val_check_interval would begin anew with each epoch, and a training has one."
+                f"trainer.check_val_every_n_epoch {each} must be null: with it, trainer.val_check_interval would begin "
+                "anew with each epoch, and a training has one."
             )
     if config.num_workers != "auto":
         check_number("num_workers", config.num_workers, low=1, high=1024, whole=True)

@@ -31,11 +31,11 @@ class RunLogger(TensorBoardLogger):
     ):
         super().__init__(save_dir, name=name or "run", version=version, default_hp_metric=False, **kwargs)
         self._csv: CSVLogger | None = None
-        self.axis: Callable[[], int | None] = lambda: None
+        self.axis: Callable[[], int | None] | None = None
         """Gives the steps of the module that is in training; None at other times."""
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        if (now := self.axis()) is not None:
+        if self.axis is not None and (now := self.axis()) is not None:
             step = now
         super().log_metrics(metrics, step)
         if self._csv is None:
