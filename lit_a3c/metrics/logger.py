@@ -25,6 +25,11 @@ WRITER_OPTIONS = ("comment", "purge_step", "max_queue", "flush_secs", "filename_
 """Further arguments that are those of torch's ``SummaryWriter``."""
 
 
+def _no_axis() -> None:
+    """The axis of a logger that serves no training. A function with a name, so that the logger can be pickled."""
+    return
+
+
 class RunLogger(TensorBoardLogger):
     """TensorBoard events and, in the same directory, ``metrics.csv``: ``save_dir/name/version_N``.
 
@@ -62,7 +67,7 @@ class RunLogger(TensorBoardLogger):
         self._writer: RunSummaryWriter | None = None
         self._table: MetricsTable | None = None
         self._outage: Outage | None = None
-        self.axis: Callable[[], int | None] = lambda: None
+        self.axis: Callable[[], int | None] = _no_axis
         """Gives the steps of the module that is in training; None at other times."""
 
     @property

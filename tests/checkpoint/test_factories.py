@@ -72,7 +72,7 @@ def test_a_part_is_what_it_should_be(plain: Any) -> None:
 
 
 def test_an_option_that_the_class_does_not_know_is_refused() -> None:
-    module = A3C(EnvSpaces("Dummy-v0", Box(-1, 1, (3,)), Discrete(2)), 1000)
+    module = A3C(EnvSpaces("Dummy-v0", Box(-1, 1, (3,)), Discrete(2)))
     checkpoint: dict[str, Any] = {"state_dict": module.state_dict(), "hyper_parameters": dict(module.hparams)}
     module.on_save_checkpoint(checkpoint)
     checkpoint["hyper_parameters"]["body"] = {"class_path": "lit_a3c.MLPBody", "init_args": {"hiden": [3]}}

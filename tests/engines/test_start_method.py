@@ -62,7 +62,7 @@ from lightning.pytorch import Trainer
 from lit_a3c import A3C, RolloutDataModule
 data = RolloutDataModule("CartPole-v1", 10_000, num_workers=2)
 options = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
-Trainer(max_epochs=-1, limit_val_batches=0, **options).fit(A3C(data.spaces, 10_000), data)
+Trainer(max_epochs=-1, limit_val_batches=0, **options).fit(A3C(data.spaces), data)
 """
 
 

@@ -149,7 +149,7 @@ def train(logger: RunLogger, updates: int, ckpt_path: str | None = None) -> None
     callbacks = [LastCheckpoint()]
     options = {"enable_checkpointing": True, "log_every_n_steps": 1, "limit_val_batches": 0}
     trainer = quiet(logger=logger, callbacks=callbacks, **options)
-    trainer.fit(A3C(data.spaces, data.total_steps), data, ckpt_path=ckpt_path, weights_only=True)
+    trainer.fit(A3C(data.spaces), data, ckpt_path=ckpt_path, weights_only=True)
 
 
 def test_trainings_from_python_keep_their_directories(tmp_path: Path) -> None:

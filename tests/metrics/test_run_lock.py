@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import signal
@@ -16,7 +17,7 @@ import pytest
 from lit_a3c.metrics import run_lock
 from lit_a3c.metrics.run_lock import RunLock, holds_run, take_version
 from lit_a3c.utils.errors import ConfigError
-from tests.commands import environment
+from tests.commands import environment, wait_for
 
 HOLD = """
 import os, sys
@@ -59,6 +60,15 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
         take_version(tmp_path / "file" / "runs")
 
 
+def can_be_locked(directory: Path) -> bool:
+    """Whether a lock can be taken; it is released again."""
+    try:
+        RunLock(directory).release()
+    except ConfigError:
+        return False
+    return True
+
+
 def test_a_locked_directory_is_refused_until_its_process_is_killed(tmp_path: Path) -> None:
     """The message names the process. Its children, which live on, do not hold the lock."""
     process = subprocess.Popen(
@@ -77,7 +87,7 @@ def test_a_locked_directory_is_refused_until_its_process_is_killed(tmp_path: Pat
         process.kill()
         process.wait()
         os.kill(child, 0)
-        RunLock(tmp_path / "run").release()
+        wait_for(functools.partial(can_be_locked, tmp_path / "run"), 20)  # the child closes it when it first runs
     finally:
         os.killpg(process.pid, signal.SIGKILL)
 
