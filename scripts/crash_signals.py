@@ -64,6 +64,7 @@ PHASES = {
 def signals(arguments: Any, options: list[str]) -> Iterator[str]:
     """Signals in every phase, to one process or to all, one or two of them, under three engines."""
     seen: Counter[str] = Counter()
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(Path.cwd()))  # without one, the library that draws prints a line
     for i in range(arguments.times):
         directory = Path(f"run-{i}")
         directory.mkdir()
@@ -97,7 +98,7 @@ def _one(arguments: Any, options: list[str], phase: Phase, seen: Counter[str], *
             yield f"it goes on after {signum.name}"
             return
         seen[f"{signum.name}" if code else "ended before"] += 1
-        yield from _exit_problems(code, signum)
+        yield from _exit_problems(code, signum, twice=twice)
         yield from _checkpoint_problems(learned, saved=not twice)
         if not _soon(lambda: not _marked(marker)):
             yield f"processes are left: {_marked(marker)}"
@@ -113,11 +114,12 @@ def _one(arguments: Any, options: list[str], phase: Phase, seen: Counter[str], *
             yield f"it cannot be resumed: exit code {code}"
 
 
-def _exit_problems(code: int, signum: signal.Signals) -> Iterator[str]:
+def _exit_problems(code: int, signum: signal.Signals, *, twice: bool) -> Iterator[str]:
     """The exit code is that of the signal, or 0 where the training was over; nothing but our lines is printed."""
     lines = Path("log").read_text().splitlines()
-    over = () if any("saving and stopping" in line for line in lines) else (0, -signum)  # or the interpreter was ending
-    if code not in (128 + signum, *over):
+    saved = any("saving and stopping" in line for line in lines)
+    allowed = {128 + signum} if saved else {128 + signum, -signum, 0}  # the latter two where the training is over
+    if code not in (allowed | {-signum} if twice else allowed):
         yield f"exit code {code} after {signum.name}"
     for line in lines:
         if line and not re.match(r"lit-a3c: (CartPole-v1, |SIG[A-Z0-9]+: saving and stopping)", line):

@@ -10,16 +10,39 @@ import contextlib
 import os
 import signal
 import sys
+import threading
+from collections.abc import Iterator
 from types import TracebackType
 
-import torchrl.collectors
-import torchrl.envs
-
-import lit_a3c.engines.registry
+from lit_a3c.engines.start_method import LEARNER_VARIABLE
 from lit_a3c.utils import compat
 from lit_a3c.utils.machine import machine_problem
 from lit_a3c.utils.signals import END_SIGNALS, ignore_signals
 from lit_a3c.utils.streams import make_streams_tolerant
+
+POLL_SECONDS = 0.2
+
+
+@contextlib.contextmanager
+def ending_with_the_learner() -> Iterator[None]:
+    """End inside the block if the learner has ended. The server itself looks only once its imports are done.
+
+    No thread is left after the block: processes are forked from this one.
+    """
+    learner, done = os.environ.get(LEARNER_VARIABLE), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(POLL_SECONDS):
+            if str(os.getppid()) != learner:
+                os._exit(0)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
@@ -39,6 +62,11 @@ def end() -> None:
 
 sys.excepthook = report
 make_streams_tolerant()
+with ending_with_the_learner():  # seconds
+    import torchrl.collectors
+    import torchrl.envs
+
+    import lit_a3c.engines.registry
 ignore_signals()
 signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
 atexit.register(end)

@@ -41,7 +41,7 @@ def test_a_fork_server_is_deaf_from_its_start_and_so_is_the_one_after_it() -> No
         before = mask(os.getpid(), "SigBlk")
         first = pid_of_the_server()
         os.kill(first, signal.SIGKILL)
-        wait_for(lambda first=first: Path(f"/proc/{first}/stat").read_text().split()[2] == "Z", GENEROUS)  # type: ignore[misc]
+        wait_for(lambda first=first: not runs(first), GENEROUS)  # type: ignore[misc]
         ensure_fork_server()
         assert pid_of_the_server() != first
         assert mask(pid_of_the_server(), "SigBlk", "SigIgn") == set(END_SIGNALS)
@@ -55,6 +55,36 @@ def test_a_fork_server_is_deaf_from_its_start_and_so_is_the_one_after_it() -> No
         assert not mask(pid_of_the_server(), "SigBlk")
     finally:
         end_workers([worker])
+
+
+LEARNER = """
+import os, time
+from multiprocessing import forkserver
+from lit_a3c.engines.start_method import ensure_fork_server
+ensure_fork_server()
+while LATE and not os.path.exists("importing"):
+    time.sleep(0.05)
+print(forkserver._forkserver._forkserver_pid, flush=True)
+os._exit(0)
+"""
+
+
+@linux
+@pytest.mark.parametrize("late", [False, True], ids=["before", "during"])
+def test_a_fork_server_ends_with_the_learner_during_its_imports_too(late: bool, tmp_path: Path) -> None:
+    """They take ten minutes, here."""
+    (tmp_path / "torchrl").mkdir()
+    (tmp_path / "torchrl/__init__.py").write_text("import time\nopen('importing', 'w')\ntime.sleep(600)\n")
+    path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
+    command, variables = [sys.executable, "-c", f"LATE = {late}\n{LEARNER}"], environment() | {"PYTHONPATH": path}
+    done = subprocess.run(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True, timeout=GENEROUS)
+    wait_for(lambda: not runs(int(done.stdout)), GENEROUS)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and is no zombie."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 SCRIPT = """
