@@ -42,10 +42,11 @@ def check_options(config: Any, *, fit: bool) -> None:
     check_number("trainer.gradient_clip_val", config.trainer.gradient_clip_val or 0, low=0)
     if isinstance(config.trainer.val_check_interval, int | float):
         check_number("trainer.val_check_interval", config.trainer.val_check_interval, above=0)
-        if isinstance(config.trainer.val_check_interval, int) and config.trainer.check_val_every_n_epoch is not None:
+        each = config.trainer.check_val_every_n_epoch
+        if fit and each is not None and isinstance(config.trainer.val_check_interval, int):
             raise ConfigError(
-                f"trainer.check_val_every_n_epoch {config.trainer.check_val_every_n_epoch} must be null: with it, "
-                "trainer.val_check_interval would begin anew with each epoch, and a training has one."
+                f"trainer.check_val_every_n_epoch {each} must be null: with it, trainer.val_check_interval would begin "
+                "anew with each epoch, and a training has one."
             )
     if fit:
         _check_amount(config.trainer)

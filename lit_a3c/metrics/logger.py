@@ -67,7 +67,7 @@ class RunLogger(TensorBoardLogger):
         self._writer: RunSummaryWriter | None = None
         self._table: MetricsTable | None = None
         self._outage: Outage | None = None
-        self.axis: Callable[[], int | None] = _no_axis
+        self.axis: Callable[[], int | None] | None = None
         """Gives the steps of the module that is in training; None at other times."""
 
     @property
@@ -123,7 +123,7 @@ class RunLogger(TensorBoardLogger):
     @rank_zero_only
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         """Write a row. It is in both files afterwards, or waits in memory."""
-        if (now := self.axis()) is not None:
+        if self.axis is not None and (now := self.axis()) is not None:
             step = now
         _ = self.experiment
         assert self._events is not None

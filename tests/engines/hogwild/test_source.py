@@ -67,6 +67,7 @@ def test_the_actor_stands_on_the_memory_of_the_module() -> None:
 def connected(rank: int, rank_zero: Any = None, **options: Any) -> tuple[A3C, RolloutDataModule]:
     """Module and data module of the worker of a rank, as if it trained."""
     module, data = make(**options)
+    module.begin_training(data.total_steps)
     data.trainer = trainer(Hogwild(), devices=3)
     hogwild(data.trainer).connect(module)
     hogwild(data.trainer).join(None, rank, rank_zero, 1)  # type: ignore[arg-type]
