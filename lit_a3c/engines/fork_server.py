@@ -30,6 +30,9 @@ def ending_with_the_learner() -> Iterator[None]:
     No thread is left after the block: processes are forked from this one.
     """
     learner, done = os.environ.get(LEARNER_VARIABLE), threading.Event()
+    if learner is None:  # somebody has started the server directly, without ``ensure_fork_server``
+        yield
+        return
 
     def watch() -> None:
         while not done.wait(POLL_SECONDS):
