@@ -34,7 +34,7 @@ def mask(pid: int, *names: str) -> set[int]:
 
 
 @linux
-def test_a_fork_server_is_deaf_from_its_start_and_so_is_the_one_after_it() -> None:
+def test_a_fork_server_ignores_signals_from_its_start_and_so_does_the_one_after_it() -> None:
     """To what a terminal sends to all processes. This process hears it all the time."""
     ensure_fork_server()
     for _ in range(2):
