@@ -33,12 +33,12 @@ class Phase(NamedTuple):
 
     Attributes:
         options: Of a training in which this part is long or frequent.
-        begun: Whether it has come, given the process.
+        started: Whether it has come, given the process.
         seconds: The signal comes at a random moment of so many seconds after that.
     """
 
     options: list[str]
-    begun: Callable[[subprocess.Popen[str]], Any]
+    started: Callable[[subprocess.Popen[str]], Any]
     seconds: float
 
 
@@ -85,7 +85,7 @@ def _one(arguments: Any, options: list[str], phase: Phase, seen: Counter[str], *
     with running(fit(arguments, options)) as process:
         wait_for(lambda: handled(process.pid), process)
         with contextlib.suppress(RuntimeError):  # the training may be over before the phase is seen
-            wait_for(lambda: phase.begun(process), process)
+            wait_for(lambda: phase.started(process), process)
             time.sleep(random.uniform(0, phase.seconds))
         learned = _rows()
         for _ in range(1 + twice):

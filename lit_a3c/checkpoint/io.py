@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
 import sys
 import warnings
 import zipfile
@@ -18,7 +17,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from lit_a3c.checkpoint.download import download
-from lit_a3c.utils.disk import Outage, reason, say
+from lit_a3c.utils.disk import Outage, reason, replace_whole, say
 
 MARK = b"\nlit-a3c sha256 "
 """The checksum of everything before it follows. torch's reader does not mind it, and itself notices no flipped bit."""
@@ -85,22 +84,7 @@ def save_atomic(checkpoint: dict[str, Any], path: str | Path) -> None:
         return
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # the name is safe once the directory is
-        directory = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+    replace_whole(target, data)
 
 
 class SafeCheckpointIO(TorchCheckpointIO):

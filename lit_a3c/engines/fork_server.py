@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from types import TracebackType
 
+from lit_a3c.engines.start_method import LEARNER_VARIABLE
 from lit_a3c.utils import compat
 from lit_a3c.utils.machine import machine_problem
 from lit_a3c.utils.signals import END_SIGNALS, ignore_signals
@@ -28,11 +29,14 @@ def ending_with_the_learner() -> Iterator[None]:
 
     No thread is left after the block: processes are forked from this one.
     """
-    learner, done = os.getppid(), threading.Event()
+    learner, done = os.environ.get(LEARNER_VARIABLE), threading.Event()
+    if learner is None:  # somebody has started the server directly, without ``ensure_fork_server``
+        yield
+        return
 
     def watch() -> None:
         while not done.wait(POLL_SECONDS):
-            if os.getppid() != learner:
+            if str(os.getppid()) != learner:
                 os._exit(0)
 
     thread = threading.Thread(target=watch)

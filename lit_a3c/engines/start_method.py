@@ -16,6 +16,8 @@ from lit_a3c.utils.errors import ConfigError
 from lit_a3c.utils.machine import check_socket_directory, raise_descriptor_limit
 from lit_a3c.utils.signals import signals_blocked
 
+LEARNER_VARIABLE = "LIT_A3C_LEARNER"
+"""Environment variable that tells the fork server whose child it is: its parent may have ended before it could look."""
 NO_MAIN_GUARD = 78
 """Exit code of a worker that would start workers itself, because the script of the user runs again in it."""
 
@@ -56,6 +58,7 @@ def ensure_fork_server() -> None:
     from multiprocessing import forkserver, resource_tracker
 
     check_socket_directory()
+    os.environ[LEARNER_VARIABLE] = str(os.getpid())
     for ensure_running in (resource_tracker.ensure_running, forkserver.ensure_running):
         with signals_blocked():  # once for each: the first one unblocks two of them
             ensure_running()

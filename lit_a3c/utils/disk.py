@@ -102,6 +102,12 @@ def replace_whole(file: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise
+    if os.name == "posix":  # the name is safe once the directory is
+        directory = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
 
 def check_room(directory: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lit_a3c.utils.signals import INTERRUPTION
 
-PATIENCE_SECONDS = 1.0
+WRITE_TIMEOUT_SECONDS = 1.0
 """Seconds that a reader may take after a signal. Before one, a full pipe makes the writer wait, as everywhere."""
 
 
@@ -38,7 +38,7 @@ class _TolerantFile(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        timeout = None if INTERRUPTION.signum is None else PATIENCE_SECONDS
+        timeout = None if INTERRUPTION.signum is None else WRITE_TIMEOUT_SECONDS
         try:
             if select.select([], [self._descriptor], [], timeout)[1]:
                 return os.write(self._descriptor, data[: select.PIPE_BUF])

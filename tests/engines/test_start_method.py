@@ -34,7 +34,7 @@ def mask(pid: int, *names: str) -> set[int]:
 
 
 @linux
-def test_a_fork_server_is_deaf_from_its_start_and_so_is_the_one_after_it() -> None:
+def test_a_fork_server_ignores_signals_from_its_start_and_so_does_the_one_after_it() -> None:
     """To what a terminal sends to all processes. This process hears it all the time."""
     ensure_fork_server()
     for _ in range(2):
@@ -62,7 +62,7 @@ import os, time
 from multiprocessing import forkserver
 from lit_a3c.engines.start_method import ensure_fork_server
 ensure_fork_server()
-while not os.path.exists("importing"):
+while LATE and not os.path.exists("importing"):
     time.sleep(0.05)
 print(forkserver._forkserver._forkserver_pid, flush=True)
 os._exit(0)
@@ -70,12 +70,13 @@ os._exit(0)
 
 
 @linux
-def test_a_fork_server_ends_with_the_learner_during_its_imports_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("late", [False, True], ids=["before", "during"])
+def test_a_fork_server_ends_with_the_learner_during_its_imports_too(late: bool, tmp_path: Path) -> None:
     """They take ten minutes, here."""
     (tmp_path / "torchrl").mkdir()
     (tmp_path / "torchrl/__init__.py").write_text("import time\nopen('importing', 'w')\ntime.sleep(600)\n")
     path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
-    command, variables = [sys.executable, "-c", LEARNER], environment() | {"PYTHONPATH": path}
+    command, variables = [sys.executable, "-c", f"LATE = {late}\n{LEARNER}"], environment() | {"PYTHONPATH": path}
     done = subprocess.run(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True, timeout=GENEROUS)
     wait_for(lambda: not runs(int(done.stdout)), GENEROUS)
 
