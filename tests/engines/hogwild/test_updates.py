@@ -97,10 +97,18 @@ def test_a_training_ends_also_where_the_budget_was_used_up_meanwhile() -> None:
     assert trainer_.current_epoch <= 1
 
 
-def test_accumulated_batches_count_as_lightning_counts_them() -> None:
-    """An update of three rollouts is three batches, and one step of the optimizer."""
+class Behind(Callback):
+    """Waits in its first batch until the workers have used up the budget."""
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: A3C, batch: Any, batch_idx: int) -> None:
+        wait_for(lambda: pl_module.finished, GENEROUS)
+
+
+@pytest.mark.parametrize("callbacks", [[], [Behind()]], ids=["up to date", "behind"])
+def test_accumulated_batches_count_as_lightning_counts_them(callbacks: list[Callback]) -> None:
+    """An update of three rollouts is three batches, and one step of the optimizer. The last one is not cut short."""
     module, data = make(updates=90)
-    trainer_ = trainer(accumulate_grad_batches=3)
+    trainer_ = trainer(accumulate_grad_batches=3, callbacks=callbacks)
     trainer_.fit(module, datamodule=data)
     assert module.ledger.updates.total == trainer_.global_step == 30
     assert module.steps == 90 * ROLLOUT
