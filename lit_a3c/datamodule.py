@@ -16,7 +16,8 @@ from lit_a3c.engines.processes import cores, default_workers
 from lit_a3c.engines.registry import ENGINES, EngineName, make_source
 from lit_a3c.engines.trainer_check import check_trainer
 from lit_a3c.envs import AtariOptions, EnvConfig
-from lit_a3c.evaluation.play import EpisodeBatch, EpisodeLoader, EvaluationEnvs
+from lit_a3c.evaluation.play import MAX_STEPS, EpisodeBatch, EpisodeLoader, EvaluationEnvs
+from lit_a3c.evaluation.process import EpisodeProcess
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError, check_choice, check_number
 
@@ -40,11 +41,15 @@ class RolloutDataModule(LightningDataModule):
         num_minibatches: Updates made of one rollout, each of its own share of the environments, and no more than there
             are environments. With as many, every update is of one environment's ``t_max`` steps, as the paper's.
         max_restarts: Workers that may be replaced because they crashed or hung, before the next one ends the training.
-            A worker that raises an exception before its first rollout ends it at once.
-        worker_timeout: Seconds without a rollout after which a worker is taken for hung.
+            A worker that raises an exception before its first rollout ends it at once. The process that plays the
+            episodes of validations may be replaced as often.
+        worker_timeout: Seconds without a rollout after which a worker is taken for hung, or without a step the process
+            that plays the episodes of validations.
         eval_episodes: Episodes of each validation.
         test_episodes: Episodes of ``lit-a3c test``.
         predict_episodes: Episodes that ``lit-a3c predict`` records.
+        max_eval_steps: Steps after which an episode of an evaluation or a video is cut that does not end by itself. It
+            counts with its return so far.
         atari: The protocol of Atari games; for these only.
         env_kwargs: Keyword arguments of the environment's constructor; not for Atari games.
 
@@ -70,6 +75,7 @@ class RolloutDataModule(LightningDataModule):
         eval_episodes: int = 10,
         test_episodes: int = 100,
         predict_episodes: int = 1,
+        max_eval_steps: int = MAX_STEPS,
         atari: AtariOptions | None = None,
         env_kwargs: dict[str, Any] | None = None,
     ) -> None:
@@ -86,6 +92,7 @@ class RolloutDataModule(LightningDataModule):
         check_number("data.worker_timeout", worker_timeout, low=5)
         for name, value in (("eval", eval_episodes), ("test", test_episodes), ("predict", predict_episodes)):
             check_number(f"data.{name}_episodes", value, low=1, high=100_000, whole=True)
+        check_number("data.max_eval_steps", max_eval_steps, low=1, whole=True)
         self.env = EnvConfig(env_id, atari, env_kwargs or {})
         self.spaces = self.env.spaces()
         self.total_steps = total_steps
@@ -96,9 +103,10 @@ class RolloutDataModule(LightningDataModule):
         self.num_minibatches = min(num_minibatches, envs_per_worker)
         self.max_restarts, self.worker_timeout = max_restarts, worker_timeout
         self.eval_episodes, self.test_episodes, self.predict_episodes = eval_episodes, test_episodes, predict_episodes
+        self.max_eval_steps = max_eval_steps
         self._strategy: Engine | None = None
         self._begins_training = True
-        self._open: list[RolloutLoader | EpisodeLoader] = []
+        self._open: list[RolloutLoader | EpisodeLoader | EpisodeProcess] = []
 
     def use_engine(self, engine: Engine) -> None:
         """Take rollouts from an engine that is the trainer's strategy.
@@ -188,8 +196,15 @@ class RolloutDataModule(LightningDataModule):
         return loader
 
     def val_dataloader(self) -> EpisodeLoader:
-        """Whole episodes under the present policy."""
-        return self._episodes(self.eval_episodes, seed=10_000_000)
+        """Whole episodes under the present policy.
+
+        Beside workers they are played in a process of their own, which cannot end the training.
+        """
+        player = None
+        if self._trainer.state.fn == TrainerFn.FITTING and self._engine != "serial":
+            player = EpisodeProcess(self.env, self.worker_timeout, self.max_restarts)
+            self._open.append(player)
+        return self._episodes(self.eval_episodes, seed=10_000_000, player=player)
 
     def test_dataloader(self) -> EpisodeLoader:
         """Whole episodes under the policy to be scored."""
@@ -201,7 +216,8 @@ class RolloutDataModule(LightningDataModule):
 
     def recording(self, seed: int) -> EpisodeBatch:
         """One episode to be recorded. Its environment is the caller's to close: ``batch.envs.close()``."""
-        return EpisodeBatch(EvaluationEnvs(self.env, 1, render=True), self._seed + seed, 1, self._check)
+        envs = EvaluationEnvs(self.env, 1, self.max_eval_steps, render=True)
+        return EpisodeBatch(envs, self._seed + seed, 1, self._check)
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process, which has a trainer and environments of its own."""
@@ -216,6 +232,7 @@ class RolloutDataModule(LightningDataModule):
         self._close()
 
     def _episodes(self, count: int, seed: int, **kwargs: Any) -> EpisodeLoader:
+        kwargs["max_steps"] = self.max_eval_steps
         loader = EpisodeLoader(self.env, count, self._seed + seed, self._check, **kwargs)
         self._open.append(loader)
         return loader

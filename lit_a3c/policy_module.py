@@ -138,8 +138,9 @@ class PolicyModule(LightningModule):
         return Agent(self.policy, num_envs, bool(self.hparams["deterministic_eval"]), generator)
 
     def play(self, batch: EpisodeBatch) -> list[Episode]:
-        """Play whole episodes with the present policy."""
-        return play(self.agent(batch.num_envs), batch)
+        """Play whole episodes with the present policy, in another process where the batch names one."""
+        agent = self.agent(batch.num_envs)
+        return play(agent, batch) if batch.player is None else batch.player.play(agent, batch)
 
     def on_validation_epoch_start(self) -> None:
         self.episodes, self._generator = [], generator_from_global_state()

@@ -172,6 +172,7 @@ def workers(arguments: Any, options: list[str]) -> Iterator[str]:
     signum, times = getattr(signal, f"SIG{arguments.signal}"), []
     timeout = 10 if arguments.signal == "STOP" else 120
     more = [f"--data.max_restarts={arguments.times}", f"--data.worker_timeout={timeout}"]
+    more.append("--trainer.val_check_interval=1000000")  # the process that plays the validations is no worker
     metrics = LAST.parents[1] / "metrics.csv"
     with running(fit(arguments, [*more, *options])) as process:
         wait_for(changed(LAST), process)

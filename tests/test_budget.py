@@ -69,8 +69,9 @@ def test_fine_tuning_learns_from_the_data_modules_steps(trained: Path, engine: s
     assert module.steps == 4 * ROLLOUT
     _, schedule = fit(module, data_of(2 * ROLLOUT, engine), engine)
     assert (module.steps, module.ledger.updates.total, module.finished) == (6 * ROLLOUT, 6, True)
-    assert schedule.rates == pytest.approx([0.1, 0.05])
-    assert schedule.entropies == pytest.approx([0.4, 0.2])
+    if engine == "serial":  # else the schedules are those of the workers, and this process sees them now and then
+        assert schedule.rates == pytest.approx([0.1, 0.05])
+        assert schedule.entropies == pytest.approx([0.4, 0.2])
 
 
 def test_a_second_fit_learns_from_as_many_steps_again() -> None:

@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from lit_a3c.engines.hogwild.strategy import Hogwild
 from lit_a3c.utils import compat
@@ -45,6 +46,8 @@ HOGWILD_CALLBACKS: dict[type[Callback], str] = {
     GradientAccumulationScheduler: "reaches the process that was started alone. Use trainer.accumulate_grad_batches.",
 }
 """Callbacks that do not work with the engine hogwild, and why."""
+GRADIENT_HOOKS = ("on_before_backward", "on_after_backward", "on_before_optimizer_step")
+"""Hooks of callbacks that Lightning calls where gradients are computed: with the engine hogwild, in the workers."""
 
 
 def check_trainer(trainer: Trainer) -> None:
@@ -121,3 +124,10 @@ def _check_callbacks(trainer: Trainer) -> None:
             if isinstance(callback, cls):
                 where = " with the engine hogwild" if cls in HOGWILD_CALLBACKS else ""
                 raise ConfigError(f"the callback {type(callback).__name__} does not work{where}: it {reason}")
+        for hook in GRADIENT_HOOKS if isinstance(trainer.strategy, Hogwild) else ():
+            if is_overridden(hook, callback, parent=Callback):
+                raise ConfigError(
+                    f"the callback {type(callback).__name__} does not work with the engine hogwild: its {hook} would "
+                    "not be called, because the workers compute the gradients. Give the module this hook, which the "
+                    "workers call, or use the engine async."
+                )

@@ -41,6 +41,10 @@ class BatchedEnv(NamedTuple):
         """The episodes that have finished since the last call."""
         return self.recorder.pop_finished()
 
+    def unfinished(self, env: int) -> Episode:
+        """The episode that runs in an environment, with its return and length so far."""
+        return self.recorder.unfinished(env)
+
     def image(self) -> np.ndarray:
         """The present image of the first environment, ``[H, W, 3]`` uint8.
 

@@ -53,6 +53,10 @@ class EpisodeRecorder(VectorWrapper):
             self._lengths[done] = 0
         return result
 
+    def unfinished(self, env: int) -> Episode:
+        """The episode that runs in an environment, with its return and length so far."""
+        return Episode(env, float(self._returns[env]), int(self._lengths[env]))
+
     def state_dict(self) -> dict[str, Any]:
         """Returns and lengths of the unfinished episodes, as tensors."""
         return {"returns": torch.from_numpy(self._returns.copy()), "lengths": torch.from_numpy(self._lengths.copy())}

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
 
 from lit_a3c.envs import BatchedEnv, EnvConfig
+from lit_a3c.networks.agent import Agent
 from lit_a3c.rollout import Episode
+
+log = logging.getLogger(__name__)
 
 Act = Callable[[Tensor, Tensor], Tensor]
 """``[E, *observation]`` observations, and which are the first of an episode (``[E]`` bool), to ``[E, *action]``."""
 
 MAX_ENVS = 20
 """Most environments to play in at once."""
+MAX_STEPS = 108_000
+"""Steps after which an episode is cut that does not end by itself. It is four times the limit of an Atari game."""
 
 
 class EvaluationEnvs:
@@ -23,11 +30,12 @@ class EvaluationEnvs:
     Args:
         config: The environment.
         num_envs: Number of copies.
+        max_steps: Steps after which an episode is cut.
         render: Whether images will be asked for.
     """
 
-    def __init__(self, config: EnvConfig, num_envs: int, *, render: bool = False) -> None:
-        self._config, self.num_envs, self._render = config, num_envs, render
+    def __init__(self, config: EnvConfig, num_envs: int, max_steps: int = MAX_STEPS, *, render: bool = False) -> None:
+        self._config, self.num_envs, self.max_steps, self._render = config, num_envs, max_steps, render
         self._env: BatchedEnv | None = None
 
     def seeded(self, seed: int) -> BatchedEnv:
@@ -54,6 +62,7 @@ class EpisodeBatch:
         seed: Seed of the first environment; the others count on from it.
         num_episodes: Episodes to play, at most one for each environment.
         check: Called at every step, because an evaluation may take long.
+        player: Plays the episodes in another process. None: they are played in this one.
 
     Attributes:
         on_frame: Called with the image of the first environment (``[H, W, 3]`` uint8) and with the images per second,
@@ -61,9 +70,14 @@ class EpisodeBatch:
     """
 
     def __init__(
-        self, envs: EvaluationEnvs, seed: int, num_episodes: int, check: Callable[[], None] = lambda: None
+        self,
+        envs: EvaluationEnvs,
+        seed: int,
+        num_episodes: int,
+        check: Callable[[], None] = lambda: None,
+        player: EpisodePlayer | None = None,
     ) -> None:
-        self.envs, self.seed, self.num_episodes, self.check = envs, seed, num_episodes, check
+        self.envs, self.seed, self.num_episodes, self.check, self.player = envs, seed, num_episodes, check, player
         self.on_frame: Callable[[np.ndarray, int], None] | None = None
 
     @property
@@ -72,11 +86,18 @@ class EpisodeBatch:
         return self.envs.num_envs
 
 
+class EpisodePlayer(Protocol):
+    """Plays episodes in another process."""
+
+    def play(self, agent: Agent, batch: EpisodeBatch) -> list[Episode]:
+        """As :func:`play`, with the same result."""
+
+
 def play(act: Act, batch: EpisodeBatch) -> list[Episode]:
     """Play one whole episode in each of the batch's first environments.
 
     Which episodes count does not depend on their lengths. The first ones that end, out of several environments, would
-    favour the short ones.
+    favour the short ones. An episode that does not end is cut, and counts with its return so far; a warning says so.
 
     Args:
         act: The policy.
@@ -89,7 +110,9 @@ def play(act: Act, batch: EpisodeBatch) -> list[Episode]:
     state = env.torchrl.reset()
     env.pop_finished()
     episodes: dict[int, Episode] = {}
-    while len(episodes) < batch.num_episodes:
+    for _ in range(batch.envs.max_steps):
+        if len(episodes) == batch.num_episodes:
+            break
         batch.check()
         if batch.on_frame is not None:
             batch.on_frame(env.image(), env.fps)
@@ -98,6 +121,14 @@ def play(act: Act, batch: EpisodeBatch) -> list[Episode]:
         for episode in env.pop_finished():
             if episode.env < batch.num_episodes:
                 episodes.setdefault(episode.env, episode)
+    if cut := [env.unfinished(i) for i in range(batch.num_episodes) if i not in episodes]:
+        returns = ", ".join(f"{episode.episode_return:g}" for episode in cut)
+        log.warning(
+            "lit-a3c: %d of %d evaluation episodes did not end in %d steps (data.max_eval_steps). They are cut, and "
+            "count with their returns so far: %s",
+            *(len(cut), batch.num_episodes, batch.envs.max_steps, returns),
+        )
+    episodes |= {episode.env: episode for episode in cut}
     return [episodes[i] for i in range(batch.num_episodes)]
 
 
@@ -110,6 +141,8 @@ class EpisodeLoader:
         seed: Every pass over the loader starts from it, so that policies are compared on the same starts.
         check: As of :class:`EpisodeBatch`.
         max_envs: Most environments to play in at once.
+        max_steps: Steps after which an episode is cut.
+        player: As of :class:`EpisodeBatch`.
         render: Whether images will be asked for.
     """
 
@@ -121,10 +154,12 @@ class EpisodeLoader:
         check: Callable[[], None] = lambda: None,
         max_envs: int = MAX_ENVS,
         *,
+        max_steps: int = MAX_STEPS,
+        player: EpisodePlayer | None = None,
         render: bool = False,
     ) -> None:
-        self._envs = EvaluationEnvs(config, min(num_episodes, max_envs), render=render)
-        self._num_episodes, self._seed, self._check = num_episodes, seed, check
+        self._envs = EvaluationEnvs(config, min(num_episodes, max_envs), max_steps, render=render)
+        self._num_episodes, self._seed, self._check, self._player = num_episodes, seed, check, player
 
     def __len__(self) -> int:
         return -(-self._num_episodes // self._envs.num_envs)
@@ -132,7 +167,8 @@ class EpisodeLoader:
     def __iter__(self) -> Iterator[EpisodeBatch]:
         size = self._envs.num_envs
         for start in range(0, self._num_episodes, size):
-            yield EpisodeBatch(self._envs, self._seed + start, min(size, self._num_episodes - start), self._check)
+            left = min(size, self._num_episodes - start)
+            yield EpisodeBatch(self._envs, self._seed + start, left, self._check, self._player)
 
     def close(self) -> None:
         """Close the environments."""

@@ -27,6 +27,7 @@ class MetricsDelta:
         rollouts: Minibatches of these updates.
         lag: Their rollouts' policy lags, summed.
         episodes: The last episodes that finished in them.
+        logged: What a module of the user's own has logged with ``self.log``, the last value of each name.
     """
 
     updates: int = 0
@@ -35,6 +36,7 @@ class MetricsDelta:
     rollouts: int = 0
     lag: int = 0
     episodes: list[Episode] = field(default_factory=list)
+    logged: dict[str, float] = field(default_factory=dict)
 
 
 class TrainMetrics:
@@ -48,6 +50,8 @@ class TrainMetrics:
         """The last finished episodes of the training environments."""
         self.updates = 0
         """Updates since the last report."""
+        self.logged: dict[str, float] = {}
+        """What modules in other processes have logged with ``self.log``: the last value of each name."""
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._rollouts = self._lag = 0
@@ -104,6 +108,7 @@ class TrainMetrics:
         self._rollouts += delta.rollouts
         self._lag += delta.lag
         self.recent.extend(delta.episodes)
+        self.logged |= delta.logged
         for name, total in delta.sums.items():
             self._sums[name] = self._sums.get(name, torch.zeros(())) + total
             self._counts[name] = self._counts.get(name, 0) + delta.counts[name]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
@@ -22,6 +25,7 @@ class Agent:
     Attributes:
         recurrent_state: State of the recurrent cores before the next step, ``[E, recurrent_state_size]``.
         features: What the head made the last distribution of, ``[E, num_features]``.
+        generator: The generator.
     """
 
     features: Tensor
@@ -33,9 +37,25 @@ class Agent:
         deterministic: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
-        self._policy, self._deterministic, self._generator = policy, deterministic, generator
+        self._policy, self._deterministic, self.generator = policy, deterministic, generator
         self._device = policy.value.weight.device
         self.recurrent_state = torch.zeros(num_envs, policy.recurrent_state_size, device=self._device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: on the CPU, and with the state of the generator."""
+        return {
+            **{name: value for name, value in self.__dict__.items() if name != "features"},
+            "_policy": copy.deepcopy(self._policy).cpu(),
+            "_device": torch.device("cpu"),
+            "recurrent_state": self.recurrent_state.cpu(),
+            "generator": None if self.generator is None else self.generator.get_state(),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.generator is not None:
+            self.generator = torch.Generator()
+            self.generator.set_state(state["generator"])
 
     def reset(self, is_init: Tensor) -> None:
         """Set the recurrent state to zero where an episode begins, ``[E]`` bool."""
@@ -63,12 +83,12 @@ class Agent:
         return (distribution.mode if self._deterministic else self._draw(distribution)).cpu()
 
     def _draw(self, distribution: Distribution) -> Tensor:
-        if self._generator is None:
+        if self.generator is None:
             return distribution.sample()
         with torch.random.fork_rng(devices=[]):  # torch's distributions take no generator of their own
-            torch.set_rng_state(self._generator.get_state())
+            torch.set_rng_state(self.generator.get_state())
             action = distribution.sample()
-            self._generator.set_state(torch.get_rng_state())
+            self.generator.set_state(torch.get_rng_state())
         return action
 
 

@@ -65,14 +65,22 @@ class Poisoned(DummyEnv):
 
 
 class Crashes(DummyEnv):
-    """Reads from address zero in its fourth step, which ends the process; but only if a file is not there yet."""
+    """Reads from address zero in its fourth step, which ends the process; but only if a file is not there yet.
 
-    def __init__(self, once: str, render_mode: str | None = None) -> None:
+    With ``evaluation`` only in an evaluation, which is known by its seeds.
+    """
+
+    def __init__(self, once: str, evaluation: bool = False, render_mode: str | None = None) -> None:
         super().__init__(render_mode)
-        self.once = Path(once)
+        self.once, self.crashes, self.evaluation = Path(once), True, evaluation
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        if seed is not None and self.evaluation:
+            self.crashes = 10_000_000 <= seed < 10_001_000
+        return super().reset(seed=seed, options=options)
 
     def judge(self, action: Any) -> tuple[float, bool]:
-        if self.t == 3 and not self.once.exists():
+        if self.t == 3 and self.crashes and not self.once.exists():
             self.once.touch()
             ctypes.string_at(0)
         return 1.0, self.t == 9

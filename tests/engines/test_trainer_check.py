@@ -68,15 +68,23 @@ def test_callbacks_that_do_not_work(name: str, strategy: str, tmp_path: Path) ->
     _refuse({"strategy": strategy, "callbacks": [factory()]}, message, tmp_path)
 
 
+class GradientHook(callbacks.Callback):
+    """Looks at the gradients."""
+
+    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert any(p.grad is not None for p in pl_module.parameters())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"callbacks": [callbacks.WeightAveraging()]}, "WeightAveraging .* hogwild: .* share"),
         ({"callbacks": [callbacks.EMAWeightAveraging()]}, "EMAWeightAveraging .* hogwild: .* share"),
         ({"callbacks": [callbacks.GradientAccumulationScheduler({0: 2})]}, "hogwild: .*accumulate_grad_batches"),
+        ({"callbacks": [GradientHook()]}, "GradientHook .* on_after_backward .* workers .* async"),
         ({"detect_anomaly": True}, "trainer.detect_anomaly .* serial"),
     ],
-    ids=["averages", "moving averages", "accumulation by epochs", "anomalies"],
+    ids=["averages", "moving averages", "accumulation by epochs", "gradients", "anomalies"],
 )
 def test_what_hogwild_cannot_do(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     """The other engines can."""

@@ -203,3 +203,33 @@ def test_predict_plays_whole_episodes_and_shows_them() -> None:
     assert images == [[20.0 * t for t in range(LIMIT)]] * 3
     data = RolloutDataModule(dummy("TimeLimit"), predict_episodes=2)
     assert quiet().predict(module, data) == [[Episode(0, LIMIT, LIMIT)]] * 2, "nothing need be shown"
+
+
+def test_an_episode_that_does_not_end_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    """It counts with its return so far, and a warning names it. Those that end by themselves stay as they are."""
+    with closing(EvaluationEnvs(EnvConfig(dummy("Lengths")), 8, max_steps=15)) as envs:
+        episodes = play(zero, EpisodeBatch(envs, 0, 8))
+    assert {episode.length for episode in episodes} == {1, 15}
+    assert all(episode.episode_return == episode.length for episode in episodes)
+    assert [episode.env for episode in episodes] == list(range(8))
+    cut = sum(episode.length == 15 for episode in episodes)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"lit-a3c: {cut} of 8 evaluation episodes did not end in 15 steps (data.max_eval_steps). They are cut, and "
+        f"count with their returns so far: {', '.join(['15'] * cut)}"
+    ]
+
+
+def test_an_episode_that_ends_with_its_last_step_is_not_cut(caplog: pytest.LogCaptureFixture) -> None:
+    with closing(EvaluationEnvs(EnvConfig(dummy("TimeLimit")), 2, max_steps=LIMIT)) as envs:
+        assert [episode.length for episode in play(zero, EpisodeBatch(envs, 0, 2))] == [LIMIT] * 2
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("stage", ["validate", "test", "predict"])
+def test_every_evaluation_is_cut(stage: str) -> None:
+    """The option is one of the data module."""
+    data = RolloutDataModule(dummy("Counter"), 100, max_eval_steps=9, eval_episodes=2, test_episodes=2)
+    loader = getattr(data, {"validate": "val", "test": "test", "predict": "predict"}[stage] + "_dataloader")
+    data.trainer = quiet()
+    assert {episode.length for episode in all_of(loader())} == {9}
+    data.teardown(stage)

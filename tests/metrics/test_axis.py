@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 from lit_a3c import A3C, Rollout, RolloutDataModule, RunLogger
+from lit_a3c.engines.registry import EngineName
 from tests.commands import rows
 from tests.dummy_envs import dummy
 from tests.trainers import quiet
@@ -40,14 +41,9 @@ class LogsAtTheEnd(Callback):
         pl_module.log("of_epoch", float(pl_module.steps))
 
 
-@pytest.fixture(scope="module", params=["serial", "hogwild"])
-def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def train(directory: Path, engine: EngineName | None, **options: Any) -> Path:
     """The directory of a run of 6 updates, with a row every 2."""
-    directory = tmp_path_factory.mktemp("axis")
-    hogwild = request.param == "hogwild"
-    data = RolloutDataModule(
-        dummy("Identity"), 6 * ROLLOUT, None if hogwild else "serial", envs_per_worker=4, eval_episodes=1
-    )
+    data = RolloutDataModule(dummy("Identity"), 6 * ROLLOUT, engine, envs_per_worker=4, eval_episodes=1)
     trainer = quiet(
         logger=RunLogger(str(directory), name="run"),
         callbacks=[LearningRateMonitor(), LogsAtTheEnd()],
@@ -55,21 +51,53 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         check_val_every_n_epoch=None,
         val_check_interval=3,
         num_sanity_val_steps=0,
-        **({"strategy": "hogwild", "devices": 1} if hogwild else {}),
+        **options,
     )
     trainer.fit(Logs(data.spaces), datamodule=data)
     return directory / "run" / "version_0"
 
 
-@pytest.mark.parametrize("name", ["of_module", "of_callback", "of_epoch"])
-def test_rows_stand_at_the_steps_that_they_are_of(run: Path, name: str) -> None:
-    found = [row for row in rows(run) if row.get(name)]
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(tmp_path_factory.mktemp("serial"), "serial")
+
+
+@pytest.fixture(scope="module")
+def hogwild(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(tmp_path_factory.mktemp("hogwild"), None, strategy="hogwild", devices=1)
+
+
+NAMES = ["of_module", "of_callback", "of_epoch"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_stand_at_the_steps_that_they_are_of(serial: Path, name: str) -> None:
+    found = [row for row in rows(serial) if row.get(name)]
     assert [float(row[name]) for row in found] == [float(row["step"]) for row in found]
     assert found
 
 
-def test_every_row_is_of_a_rollouts_end(run: Path) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_of_hogwild_stand_at_steps(hogwild: Path, name: str) -> None:
+    """What a module logs in a worker arrives, too. A worker learns on while a row is made, so the row may be later."""
+    found = [(int(row["step"]), float(row[name])) for row in rows(hogwild) if row.get(name)]
+    assert found
+    assert found == sorted(found)
+    assert all(value <= step <= 6 * ROLLOUT and step % ROLLOUT == 0 for step, value in found)
+    assert all(value % ROLLOUT == 0 and value > 0 for _, value in found)
+
+
+def test_the_rows_of_hogwild_that_lightnings_callbacks_make(hogwild: Path) -> None:
+    """And those of the module itself."""
+    for name in ("lr-RMSprop", "train/policy_loss", "val/return_mean"):
+        steps = [int(row["step"]) for row in rows(hogwild) if row.get(name)]
+        assert steps
+        assert all(step % ROLLOUT == 0 for step in steps)
+
+
+def test_every_row_is_of_a_rollouts_end(serial: Path) -> None:
     """None is of a number of updates. Lightning's callback logs before an update, the module after it."""
+    run = serial
     rates = [int(row["step"]) for row in rows(run) if row.get("lr-RMSprop")]
     assert rates == [1 * ROLLOUT, 3 * ROLLOUT, 5 * ROLLOUT]
     losses = [int(row["step"]) for row in rows(run) if row.get("train/policy_loss")]
@@ -77,7 +105,9 @@ def test_every_row_is_of_a_rollouts_end(run: Path) -> None:
     assert [int(row["step"]) for row in rows(run) if row.get("val/return_mean")] == [3 * ROLLOUT, 6 * ROLLOUT]
 
 
-def test_tensorboard_has_the_same_axis(run: Path) -> None:
+@pytest.mark.parametrize("engine", ["serial", "hogwild"])
+def test_tensorboard_has_the_same_axis(engine: str, request: pytest.FixtureRequest) -> None:
+    run = request.getfixturevalue(engine)
     events = EventAccumulator(str(run))
     events.Reload()
     for name in ("lr-RMSprop", "of_module", "train/policy_loss"):

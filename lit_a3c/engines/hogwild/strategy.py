@@ -121,7 +121,13 @@ class Hogwild(SingleDeviceStrategy):
     # The training: the workers learn, and Lightning counts
 
     def training_step(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing is learned from an :class:`~lit_a3c.rollout.AppliedUpdates`."""
+        """Nothing is learned from an :class:`~lit_a3c.rollout.AppliedUpdates`.
+
+        What the workers' modules have logged in theirs is logged here, on the same axis as everything else.
+        """
+        assert self.lightning_module is not None
+        for name, value in self._learner.metrics.logged.items():
+            self.lightning_module.log(name, value)
 
     def optimizer_step(self, optimizer: Optimizer, closure: Callable[[], Any], model: Any = None, **kwargs: Any) -> Any:
         """Count an update. A worker has applied it."""

@@ -13,7 +13,6 @@ from lightning.pytorch import Trainer
 from lit_a3c.engines.base import Learner, RolloutSource
 from lit_a3c.rollout import AppliedUpdates
 from lit_a3c.utils import compat
-from lit_a3c.utils.errors import ConfigError
 from lit_a3c.utils.signals import INTERRUPTION
 
 PERIOD_SECONDS = 0.1
@@ -67,7 +66,6 @@ class UpdateSource(RolloutSource):
         self._accumulate = trainer.accumulate_grad_batches
         self._counted = self._applied  # batches that Lightning has counted
         self._given_at = self._pulled_at = 0.0
-        self._ended = False
         self.overshoot = engine.num_processes
 
     def publish(self, version: int) -> None:
@@ -79,24 +77,23 @@ class UpdateSource(RolloutSource):
         Raises:
             WorkerError: A worker has failed, and no more may be replaced.
             KeyboardInterrupt: A signal asks to stop. Nothing is lost by that: here nothing is learned.
-            ConfigError: The trainer goes on although the budget is used up.
         """
-        if self._ended:
-            raise ConfigError("trainer.min_steps and trainer.min_epochs ask for more than data.total_steps.")
         running = self._engine.watch()
         while running and (self._over or not self._due()):
             INTERRUPTION.check()
             running = self._engine.watch(PERIOD_SECONDS)
         waiting = self._applied - self._counted
-        if not running and (self._learner.finished or not waiting):
-            self._trainer.should_stop = True
         if not waiting:
-            self._ended = True
+            self._trainer.should_stop = True
             return None
-        batches = waiting if self._trainer.should_stop else self._due() or waiting
+        last = not running and self._learner.finished
+        batches = waiting if last else self._due() or waiting
+        # Whole updates are skipped. The batches of the one that something is due at are all given.
         skipped = (batches - 1) // self._accumulate * self._accumulate
         compat.skip_batches(self._trainer, skipped)
         self._counted += skipped + 1
+        if last and self._counted == self._applied:
+            self._trainer.should_stop = True
         self._given_at = time.monotonic()
         if not running or self._given_at - self._pulled_at >= PULL_SECONDS:
             self._engine.pull()
@@ -121,13 +118,13 @@ class UpdateSource(RolloutSource):
         waiting, trainer = self._applied - self._counted, self._trainer
         if not waiting:
             return 0
-        done = trainer.global_step * self._accumulate
+        done = trainer.global_step * self._accumulate + self._counted % self._accumulate
         intervals = [(done, interval * self._accumulate) for interval in self._intervals]
         if (validation := compat.validation_interval(trainer)) is not None:
             intervals.append(validation)
         ahead = [(done + waiting) // interval * interval - done for done, interval in intervals]
         if trainer.max_steps != -1:
-            ahead.append((trainer.max_steps - trainer.global_step) * self._accumulate)
+            ahead.append(trainer.max_steps * self._accumulate - done)
         if due := [batches for batches in ahead if 0 < batches <= waiting]:
             return min(due)
         return waiting if time.monotonic() - self._given_at >= PERIOD_SECONDS else 0

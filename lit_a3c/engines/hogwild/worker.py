@@ -118,7 +118,7 @@ class HogwildWorker(SingleDeviceStrategy):
             result = super().optimizer_step(optimizer, closure_at_local, model, **kwargs)
         finally:
             self._point_at(self._local)
-        self._report()
+        self._report_if_due()
         return result
 
     def _point_at(self, tensors: list[Tensor]) -> None:
@@ -126,11 +126,19 @@ class HogwildWorker(SingleDeviceStrategy):
         for p, tensor in zip(parameters_of(self.optimizers[0]), tensors, strict=True):
             p.data = tensor
 
-    def _report(self) -> None:
-        metrics = self._learner.metrics
+    def _report_if_due(self) -> None:
         # Rank zero may be busy with a checkpoint: then this worker goes on counting instead of waiting for it.
-        if metrics.updates >= self._report_every and select.select([], [self._rank_zero], [], 0)[1]:
-            self._rank_zero.send(metrics.take())
+        due = self._learner.metrics.updates >= self._report_every
+        if due and select.select([], [self._rank_zero], [], 0)[1]:
+            self.report()
+
+    def report(self) -> None:
+        """Send what has happened since the last report, and what a module of the user's own has logged."""
+        assert self.lightning_module is not None
+        logged = self.lightning_module.trainer.callback_metrics
+        delta = self._learner.metrics.take()
+        delta.logged = {name: float(value) for name, value in logged.items()}
+        self._rank_zero.send(delta)
 
 
 def work(rank_zero: Connection, number: int, config: WorkerConfig, shared: SharedTrainState) -> None:
@@ -161,5 +169,5 @@ def work(rank_zero: Connection, number: int, config: WorkerConfig, shared: Share
     rank_zero.recv()
     trainer.fit(module, data)
     if not strategy.orphaned:
-        rank_zero.send(module.metrics.take())
+        strategy.report()
         rank_zero.send(None)
