@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from lit_a3c.cli.main import main
 from lit_a3c.envs import EnvSpaces
 from tests.commands import Lightning
 
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    # Under nohup. The commands that tests start would ignore it, too. A handler of this process they do not inherit.
+    signal.signal(signal.SIGHUP, lambda *_: None)
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the fork server's imports
 

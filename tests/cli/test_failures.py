@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import sys
 from pathlib import Path
 
@@ -124,17 +125,21 @@ def test_an_evaluation_fails_as_well(
 
 
 @pytest.mark.parametrize("place", [0, 1, -1])
-def test_debug_shows_the_traceback_of_a_refusal(place: int, tmp_path: Path) -> None:
+def test_debug_shows_the_traceback_of_a_refusal(
+    place: int, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     """Wherever it stands among the arguments; without it there is the one line."""
     given = [*SHORT, "--data.env_id", dummy("Unbuildable")]
-    alone = launch(*given, cwd=tmp_path)
+    caplog.set_level(logging.NOTSET, "lit_a3c")  # which is restored after the test
+    assert main(given) == 2
+    alone = capfd.readouterr().err
+    assert len(alone.splitlines()) == 1
+    assert not caplog.text
     given.insert(place if place >= 0 else len(given), "--debug")
-    debug = launch(*given, cwd=tmp_path)
-    assert alone.returncode == debug.returncode == 2
-    assert len(alone.stderr.splitlines()) == 1
-    assert debug.stderr.endswith(alone.stderr)
-    assert "Traceback" in debug.stderr
-    assert 'raise OSError("no licence for this environment' in debug.stderr
+    assert main(given) == 2
+    assert capfd.readouterr().err == alone
+    assert "Traceback" in caplog.text
+    assert 'raise OSError("no licence for this environment' in caplog.text
 
 
 def test_debug_shows_the_traceback_of_a_worker(tmp_path: Path) -> None:

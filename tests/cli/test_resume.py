@@ -143,7 +143,7 @@ def environments(checkpoint: dict[str, Any]) -> dict[str, Any]:
         (2, ["--config", "cartpole.yaml", *SMALL]),
         (1, ["--config", "cartpole.yaml", *SMALL, "--model.recurrent", "LSTM", "--model.recurrent.hidden_size", "8"]),
         (1, ["--config", "mujoco.yaml", *SMALL, "--data.env_id", "Hopper-v5"]),
-        (1, ["--config", "atari.yaml", *SMALL, "--data.atari.sticky", "0.25"]),
+        pytest.param(1, ["--config", "atari.yaml", *SMALL, "--data.atari.sticky", "0.25"], marks=pytest.mark.campaign),
     ],
     ids=["cartpole", "lstm", "hopper", "pong"],
 )

@@ -25,7 +25,15 @@ def orphaned_memory() -> set[Path]:
     return {file for file, owner in owners.items() if owner and not Path("/proc", owner[1]).exists()}
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "signum",
+    [
+        signal.SIGINT,
+        signal.SIGTERM,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.campaign),
+        pytest.param(signal.SIGUSR1, marks=pytest.mark.campaign),
+    ],
+)
 def test_a_signal_saves_and_leaves_nothing_behind(tmp_path: Path, cli: Lightning, signum: signal.Signals) -> None:
     """It reaches the whole process group, as from a terminal or a cluster."""
     before, run = orphaned_memory(), tmp_path / RUN
@@ -130,6 +138,7 @@ def test_slurms_signal_saves_and_requeues(tmp_path: Path, monkeypatch: pytest.Mo
     assert read(saved)["steps"] > 0
 
 
+@pytest.mark.campaign
 def test_pong_trains_with_the_shipped_config(tmp_path: Path) -> None:
     """From pressing enter to the first update; about fifteen seconds on two cores that do nothing else."""
     metrics = tmp_path / "runs/Pong-v5/version_0/metrics.csv"

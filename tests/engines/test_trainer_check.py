@@ -116,6 +116,7 @@ finally:
 """
 
 
+@pytest.mark.campaign
 def test_two_processes_that_learn(tmp_path: Path) -> None:
     """Lightning's default for two devices. Lightning has started the second process, and no environment is stepped."""
     file = tmp_path / "script.py"

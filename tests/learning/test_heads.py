@@ -46,7 +46,12 @@ def test_continuous_heads_learn_the_identity(head: Any, least: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("Grid", 9.5), ("Buttons", 9.5), ("Car", 9.0), pytest.param("Robot", 8.5, marks=pytest.mark.campaign)],
+    [
+        ("Grid", 9.5),
+        ("Buttons", 9.5),
+        pytest.param("Car", 9.0, marks=pytest.mark.campaign),
+        pytest.param("Robot", 8.5, marks=pytest.mark.campaign),
+    ],
 )
 def test_every_component_of_an_action_is_learned(name: str, least: float) -> None:
     """Several choices, switches, and mixtures of both with Boxes.
@@ -63,6 +68,7 @@ def test_parts_of_an_observation_are_taken_together() -> None:
     assert recent_return(module) > 9
 
 
+@pytest.mark.campaign
 def test_a_mixture_takes_both_sides() -> None:
     """The return is at most 5. A single Gaussian cannot have more than 0.7, whatever its mean and sigma."""
     options: dict[str, Any] = {"gamma": 0.5, "entropy_coef": 0.0, "lr": 3e-3}
