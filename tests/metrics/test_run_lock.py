@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
 import os
 import signal
 import socket
@@ -35,21 +34,29 @@ sys.stdin.read()
 """A process that holds a lock, and has children by every way of starting some."""
 
 
-def take(runs: Path, start: Any, result: Any) -> None:
-    start.wait()
-    result.send([take_version(runs) for _ in range(20)])
+TAKE = """
+import sys
+from pathlib import Path
+from lit_a3c.metrics.run_lock import take_version
+print("ready", flush=True)
+sys.stdin.readline()
+print(*[take_version(Path("new/runs")) for _ in range(20)])
+"""
+"""A process that takes twenty directories when it is told to."""
 
 
 def test_numbers_are_given_once(tmp_path: Path) -> None:
     """Also to processes that ask at the same moment."""
-    context = multiprocessing.get_context("fork")
-    start, pipes = context.Barrier(4), [context.Pipe(duplex=False) for _ in range(4)]
-    processes = [context.Process(target=take, args=(tmp_path / "new" / "runs", start, end)) for _, end in pipes]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes: list[Any] = [
+        subprocess.Popen([sys.executable, "-c", TAKE], cwd=tmp_path, env=environment(), **pipes) for _ in range(4)
+    ]
     for process in processes:
-        process.start()
-    taken = [number for ours, _ in pipes for number in ours.recv()]
+        assert process.stdout.readline() == "ready\n"
     for process in processes:
-        process.join()
+        process.stdin.write("\n")
+        process.stdin.flush()
+    taken = [int(number) for process in processes for number in process.communicate()[0].split()]
     assert sorted(taken) == list(range(80))
     assert len(list((tmp_path / "new" / "runs").iterdir())) == 80
 
