@@ -65,6 +65,8 @@ def signals(arguments: Any, options: list[str]) -> Iterator[str]:
     """Signals in every phase, to one process or to all, one or two of them, under three engines."""
     seen: Counter[str] = Counter()
     os.environ.setdefault("XDG_RUNTIME_DIR", str(Path.cwd()))  # without one, the library that draws prints a line
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # under nohup: a training would ignore it, too
+        signal.signal(signal.SIGHUP, lambda *_: None)
     for i in range(arguments.times):
         directory = Path(f"run-{i}")
         directory.mkdir()
