@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lit_a3c.module import A3C
     from lit_a3c.networks.actor_critic import ActorCritic
     from lit_a3c.networks.agent import Agent
-    from lit_a3c.networks.bodies import A3CBody, Body, DictBody, MLPBody, NatureBody
+    from lit_a3c.networks.bodies import A3CBody, Body, DictBody, MLPBody, NatureBody, SmallImageBody
     from lit_a3c.networks.heads import (
         ActionHead,
         BernoulliHead,
@@ -66,6 +66,7 @@ _MODULES = {
         "DictBody",
         "MLPBody",
         "NatureBody",
+        "SmallImageBody",
     ),
     "networks.heads": (
         "ActionHead",
@@ -127,6 +128,7 @@ __all__ = [
     "RolloutDataModule",
     "RunLogger",
     "SafeCheckpointIO",
+    "SmallImageBody",
     "SphericalGaussianHead",
     "SquashedGaussianHead",
     "StateDependentGaussianHead",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from lit_a3c.cli.arguments import Answered, Debug
 from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
 from lit_a3c.cli.library_lines import print_reasons, silence_library_warnings
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
+from lit_a3c.cli.parts import give_way, spaces_of
 from lit_a3c.cli.run_directory import continue_run, name_run, write_config
 from lit_a3c.cli.validation import check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
@@ -88,7 +90,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
     """
 
     def __init__(self, argv: list[str]) -> None:
-        self._command = argv[0]
+        self._command, self._given = argv[0], argv[1:]
         super().__init__(
             A3C,
             RolloutDataModule,
@@ -146,7 +148,10 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         check_options(self.config[command], fit=command == "fit")
 
     def before_instantiate_classes(self) -> None:
-        """Name the run after its environment, and refuse a directory that cannot be written to."""
+        """Let the parts of the network fit the spaces, name the run, refuse a directory that cannot be written to."""
+        config = self.config[self.subcommand]
+        for line in give_way(config.model, spaces_of(config.data), self._given):
+            print(f"lit-a3c: {line}", file=sys.stderr)
         trainer = self.config[self.subcommand].trainer
         if self.subcommand != "fit" or not trainer.logger:
             return

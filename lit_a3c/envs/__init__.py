@@ -2,8 +2,8 @@
 
 from lit_a3c.envs.batched import BatchedEnv
 from lit_a3c.envs.config import EnvConfig
-from lit_a3c.envs.flattening import components
+from lit_a3c.envs.flattening import components, leaves
 from lit_a3c.envs.options import AtariOptions
 from lit_a3c.envs.spaces import EnvSpaces
 
-__all__ = ["AtariOptions", "BatchedEnv", "EnvConfig", "EnvSpaces", "components"]
+__all__ = ["AtariOptions", "BatchedEnv", "EnvConfig", "EnvSpaces", "components", "leaves"]

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import gymnasium
 from gymnasium.vector import VectorEnv, VectorWrapper
 
 from lit_a3c.envs.action_log import ActionLog
@@ -19,6 +20,9 @@ from lit_a3c.envs.spaces import EnvSpaces
 from lit_a3c.utils.errors import ConfigError
 
 Wrapper = TypeVar("Wrapper", bound=VectorWrapper)
+
+_read: dict[tuple[Any, ...], Spaces] = {}
+"""The spaces that were read last, by all that they depend on. The command line and the data module both ask."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +66,26 @@ class EnvConfig:
             ConfigError: It cannot be made, has a space that no network here fits, or does something in its first reset
                 or step that Gymnasium does not allow.
         """
-        if is_atari(self.env_id):
-            env = self._gym(1, training=False, render=False, record=False)
-            observation, action = env.single_observation_space, env.single_action_space
-            env.close()
-        else:
-            observation, action = gym_spaces(self.env_id, self.kwargs)
+        spec = gymnasium.registry.get(self.env_id.rpartition(":")[2])
+        key = (self.env_id, repr(self.atari), repr(self.kwargs), repr(spec))
+        if key not in _read:
+            spaces = self._read_spaces()
+            _read.clear()
+            _read[key] = spaces
+        observation, action = _read[key]
         if problem := unsupported(observation, action):
             raise ConfigError(f"{self.env_id!r} has {problem}.")
         object.__setattr__(self, "_declared", (observation, action))
         frame_skip = self._atari.frame_skip if is_atari(self.env_id) else 1
         return EnvSpaces(self.env_id, observation, action, frame_skip)
+
+    def _read_spaces(self) -> Spaces:
+        if not is_atari(self.env_id):
+            return gym_spaces(self.env_id, self.kwargs)
+        env = self._gym(1, training=False, render=False, record=False)
+        spaces = (env.single_observation_space, env.single_action_space)
+        env.close()
+        return spaces
 
     def make(
         self, num_envs: int, *, seed: int, training: bool, render: bool = False, record: bool = False

@@ -12,7 +12,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Dict, Space
+from gymnasium.spaces import Box, Dict, Space, Tuple
 
 from lit_a3c.utils.finite import LARGEST
 from lit_a3c.utils.one_line import one_line
@@ -94,6 +94,12 @@ def problem_of_observation(observation: Any, space: Space[Any], said: str = "the
         if set(observation) != set(space):
             return f"{said} a dict with {', '.join(map(str, observation))}; its space is a Dict with {', '.join(space)}"
         parts = (problem_of_observation(observation[key], space[key], f"{said} for {key!r}") for key in space)
+        return next(filter(None, parts), None)
+    if isinstance(space, Tuple):
+        if not isinstance(observation, tuple | list) or len(observation) != len(space):
+            return f"{said} {_described(observation)}; its space is a Tuple of {len(space)} parts"
+        pairs = enumerate(zip(observation, space, strict=True))
+        parts = (problem_of_observation(part, of, f"{said} in place {i}") for i, (part, of) in pairs)
         return next(filter(None, parts), None)
     if not isinstance(space, Box):
         return None if space.contains(observation) else f"{said} {_described(observation)}; its space is {space}"

@@ -2,7 +2,8 @@
 
 An action of a ``Tuple``, ``Dict``, ``MultiDiscrete`` or ``MultiBinary`` space travels as a ``float32`` vector, its
 components side by side in the order of :func:`components`; whole numbers stand for themselves, counted from 0. An
-observation of a ``Dict`` space travels as Gymnasium's own flattening of it.
+observation that is no ``Box`` travels as Gymnasium's own flattening of it: the parts side by side in the order of
+:func:`leaves`, whole numbers as one-hot vectors.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
+from gymnasium.spaces.utils import flatdim, flatten, flatten_space
+
+MAX_ONE_HOT = 1_000_000
+"""The longest one-hot vector. A longer one would cost more memory than any network learns from."""
 
 
 def components(space: Space[Any]) -> list[Space[Any]]:
@@ -24,6 +29,26 @@ def components(space: Space[Any]) -> list[Space[Any]]:
             sizes = zip(space.nvec.flatten().tolist(), space.start.flatten().tolist(), strict=True)
             return [Discrete(n, start=start) for n, start in sizes]
     return [space]
+
+
+def leaves(space: Space[Any]) -> list[Space[Any]]:
+    """The parts of an observation space that have no parts themselves, in the order of the flat vector."""
+    if isinstance(space, Tuple | Dict):
+        return list(itertools.chain.from_iterable(map(leaves, _parts(space))))
+    return [space]
+
+
+def flat_space(space: Space[Any]) -> Box:
+    """The space of an observation's tensor: a ``Box`` stays as it is, everything else becomes a vector.
+
+    Bytes stay bytes. All other vectors have single precision.
+    """
+    if isinstance(space, Box):
+        return space
+    vector = flatten_space(space)
+    assert isinstance(vector, Box)
+    dtype: Any = np.uint8 if vector.dtype == np.uint8 else np.float32
+    return Box(vector.low.astype(dtype), vector.high.astype(dtype), dtype=dtype)
 
 
 def flat_size(space: Space[Any]) -> int:
@@ -50,10 +75,16 @@ def unflatten(space: Space[Any], flat: np.ndarray) -> Any:
 
 def unsupported(observation: Space[Any], action: Space[Any]) -> str | None:
     """Which of an environment's spaces no network here fits, in words; None if all of them are supported."""
-    boxes = observation.values() if isinstance(observation, Dict) else [observation]
-    if not all(isinstance(box, Box) for box in boxes):
-        return f"observations {observation}; only Box, and Dict of Box, are supported"
-    if not boxes or any(0 in (box.shape or ()) for box in boxes):
+    seen = leaves(observation)
+    for leaf in seen:
+        if not isinstance(leaf, Box | Discrete | MultiDiscrete | MultiBinary):
+            return (
+                f"observations {observation}; {type(leaf).__name__} has no fixed number of values. Wrap the "
+                "environment so that it gives Box, Discrete, MultiDiscrete or MultiBinary, or a Tuple or Dict of them"
+            )
+        if not isinstance(leaf, Box) and flatdim(leaf) > MAX_ONE_HOT:
+            return f"observations {observation}; a one-hot vector of {flatdim(leaf):,} values is too long"
+    if not seen or any(flatdim(leaf) == 0 for leaf in seen):
         return f"observations {observation}, which are empty"
     parts = components(action)
     if not parts or any(0 in (part.shape or ()) for part in parts):
@@ -65,6 +96,17 @@ def unsupported(observation: Space[Any], action: Space[Any]) -> str | None:
         if isinstance(part, Box) and not np.issubdtype(part.dtype, np.floating):
             return f"actions {action}; only floating Box actions are supported"
     return None
+
+
+class FlatObservation(gymnasium.ObservationWrapper):
+    """Gives an observation that is no ``Box`` as a flat vector."""
+
+    def __init__(self, env: gymnasium.Env) -> None:
+        super().__init__(env)
+        self.observation_space = flat_space(env.observation_space)
+
+    def observation(self, observation: Any) -> np.ndarray:
+        return np.asarray(flatten(self.env.observation_space, observation), self.observation_space.dtype)
 
 
 class FlatAction(gymnasium.ActionWrapper):
@@ -80,8 +122,8 @@ class FlatAction(gymnasium.ActionWrapper):
 
 def flat(env: gymnasium.Env) -> gymnasium.Env:
     """The environment with flat vectors in place of composite observations and actions."""
-    if isinstance(env.observation_space, Dict):
-        env = gymnasium.wrappers.FlattenObservation(env)
+    if not isinstance(env.observation_space, Box):
+        env = FlatObservation(env)
     if not isinstance(env.action_space, Box | Discrete):
         env = FlatAction(env)
     return env

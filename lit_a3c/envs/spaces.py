@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
-from gymnasium.spaces.utils import flatten_space
 
-from lit_a3c.envs.flattening import flat_size
+from lit_a3c.envs.flattening import flat_size, flat_space
 
 
 class EnvSpaces:
@@ -40,18 +39,13 @@ class EnvSpaces:
 
     @property
     def observation_shape(self) -> tuple[int, ...]:
-        """Shape of the tensor of one observation. That of a ``Dict`` observation is flat."""
-        return self._tensor_space.shape or ()
+        """Shape of the tensor of one observation. That of an observation that is no ``Box`` is flat."""
+        return flat_space(self.observation_space).shape
 
     @property
     def observation_dtype(self) -> torch.dtype:
         """Bytes stay bytes. Everything else is kept in single precision."""
-        return torch.uint8 if self._tensor_space.dtype == np.uint8 else torch.float32
-
-    @property
-    def _tensor_space(self) -> Space[Any]:
-        space = self.observation_space
-        return flatten_space(space) if isinstance(space, Dict) else space
+        return torch.uint8 if flat_space(self.observation_space).dtype == np.uint8 else torch.float32
 
     @property
     def action_shape(self) -> tuple[int, ...]:

@@ -90,10 +90,9 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ["fit", "--ckpt_path", GOOD, "--data.total_steps", "160", "--model.optimizer", "torch.optim.Adam"],
         ["checkpoint", "model.optimizer"],
     ),
-    "Discrete observations": ([*FIT, "--data.env_id", "Taxi-v4"], ["'Taxi-v4'", "Discrete(500)", "only Box"]),
     "Text observations": (
         [*FIT, "--data.env_id", "tests.dummy_envs:DummyWords-v0"],
-        ["DummyWords-v0", "Text", "only Box"],
+        ["DummyWords-v0", "Text", "Wrap the environment"],
     ),
     "Text actions": (
         [*FIT, "--data.env_id", "tests.dummy_envs:DummySpeech-v0"],

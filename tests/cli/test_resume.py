@@ -143,9 +143,11 @@ def environments(checkpoint: dict[str, Any]) -> dict[str, Any]:
         (2, ["--config", "cartpole.yaml", *SMALL]),
         (1, ["--config", "cartpole.yaml", *SMALL, "--model.recurrent", "LSTM", "--model.recurrent.hidden_size", "8"]),
         (1, ["--config", "mujoco.yaml", *SMALL, "--data.env_id", "Hopper-v5"]),
+        (1, ["--config", "mujoco.yaml", *SMALL, "--data.env_id", "FrozenLake-v1"]),
+        (2, ["--config", "mujoco.yaml", *SMALL, "--data.env_id", dummy("Clues")]),
         pytest.param(1, ["--config", "atari.yaml", *SMALL, "--data.atari.sticky", "0.25"], marks=pytest.mark.campaign),
     ],
-    ids=["cartpole", "lstm", "hopper", "pong"],
+    ids=["cartpole", "lstm", "hopper", "lake", "clues", "pong"],
 )
 def test_a_resumed_serial_run_is_the_uninterrupted_one(
     cli: Lightning, tmp_path: Path, workers: int, options: list[str]
@@ -161,7 +163,9 @@ def test_a_resumed_serial_run_is_the_uninterrupted_one(
     assert before["global_step"] < whole["global_step"]
     assert before["global_step"] % 3, "in the middle of a rollout"
     validating = ["--trainer.val_check_interval", "10", "--data.eval_episodes", "1"] if "LSTM" in options else []
-    cli("fit", "--ckpt_path", str(last.with_name("previous.ckpt")), "--trainer.logger.name", "resumed", *validating)
+    trust = ["--trust_checkpoint"] if dummy("Clues") in options else []
+    previous = str(last.with_name("previous.ckpt"))
+    cli("fit", "--ckpt_path", previous, "--trainer.logger.name", "resumed", *validating, *trust)
     resumed = read(tmp_path / "runs/resumed/version_0/checkpoints/last.ckpt")
     assert_equal(resumed["state_dict"], whole["state_dict"])
     assert_equal(resumed["optimizer_states"], whole["optimizer_states"])

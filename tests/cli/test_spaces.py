@@ -30,13 +30,19 @@ CASES = {
         *("--data.env_id", dummy("Senses"), "--engine", "serial"),
         *("--model.body", "lit_a3c.DictBody", "--model.body.vector", "lit_a3c.MLPBody", "--model.body.join", "32"),
     ],
+    "nested observations, LSTM, lock-free": [
+        *("--data.env_id", dummy("Clues"), "--engine", "hogwild", "--num_workers", "2", "--model.recurrent", "LSTM"),
+    ],
+    "nested observations, async": ["--data.env_id", dummy("Clues"), "--engine", "async", "--num_workers", "2"],
+    "Discrete observations, sync": ["--data.env_id", "FrozenLake-v1", "--engine", "sync", "--num_workers", "1"],
+    "Tuple observations, serial": ["--data.env_id", "Blackjack-v1", "--engine", "serial"],
     "mixture, serial": ["--data.env_id", "Pendulum-v1", "--engine", "serial", "--model.head", "lit_a3c.MixtureHead"],
 }
 
 
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES.keys())
 def test_a_training_is_scored_recorded_and_gone_on_with(cli: Lightning, options: list[str], tmp_path: Path) -> None:
-    """Four commands of a user, and their files."""
+    """Four commands of a user, and their files. A body that the config names gives way."""
     cli("fit", "--config", "cartpole.yaml", *SMALL, *options)
     (last,) = tmp_path.glob("runs/*/version_0/checkpoints/last.ckpt")
     run = last.parent.parent

@@ -16,7 +16,7 @@ from tests.dummy_envs.base import (
     TwoSides,
     WideBox,
 )
-from tests.dummy_envs.composite import Buttons, Car, Grid, Robot, Senses
+from tests.dummy_envs.composite import Buttons, Car, Clues, Grid, Robot, Senses
 from tests.dummy_envs.empty import EmptyAction, EmptyBox, EmptyDict, EmptyTuple, OneAction
 from tests.dummy_envs.failing import (
     BreaksElsewhere,
@@ -53,6 +53,7 @@ for env, limit in {
     Car: None,
     Robot: None,
     Senses: None,
+    Clues: None,
     TMaze: None,
     TwoSides: None,
     BlindPole: 500,

@@ -75,3 +75,24 @@ class Senses(DummyEnv):
 
     def judge(self, action: Any) -> tuple[float, bool]:
         return float(action == (self.right == self.bright)), self.t == 9
+
+
+class Clues(DummyEnv):
+    """A number, an image of a few cells and a pair of numbers: the action is the sum of three of them; ten steps."""
+
+    observation_space = Dict(
+        {
+            "eye": Box(0, 10, (7, 7, 3), np.uint8),
+            "more": Tuple([Discrete(2, start=5), Dict({"pair": MultiDiscrete([3, 2])})]),
+        }
+    )
+    action_space = Discrete(5)
+
+    def observe(self) -> Any:
+        number, bright, first, second = (int(self.np_random.integers(n)) for n in (2, 2, 3, 2))
+        self.sum = number + bright + first
+        eye = np.full((7, 7, 3), 10 * bright, np.uint8)
+        return {"eye": eye, "more": (5 + number, {"pair": np.array([first, second])})}
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        return float(action == self.sum), self.t == 9

@@ -15,7 +15,7 @@ from tests.dummy_envs import dummy
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Words", "has observations Text.*only Box, and Dict of Box, are supported"),
+        ("Words", "has observations Text.*; Text has no fixed number of values. Wrap the environment"),
         ("Speech", "has actions Tuple.*Text.*only Discrete, MultiDiscrete, .* are supported"),
         ("WholeBox", "has actions Box.*int64.*only floating Box"),
     ],

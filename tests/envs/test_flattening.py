@@ -9,15 +9,28 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Text, Tuple
+from gymnasium.spaces import (
+    Box,
+    Dict,
+    Discrete,
+    Graph,
+    MultiBinary,
+    MultiDiscrete,
+    OneOf,
+    Sequence,
+    Space,
+    Text,
+    Tuple,
+)
+from gymnasium.spaces.utils import flatdim, flatten
 from gymnasium.spaces.utils import unflatten as gymnasium_unflatten
 
-from lit_a3c.envs import EnvConfig, components
+from lit_a3c.envs import EnvConfig, EnvSpaces, components, leaves
 from lit_a3c.envs.flattening import FlatAction, flat, flat_size, unflatten, unsupported
 from lit_a3c.networks.heads import default_head
 from lit_a3c.utils.errors import ConfigError
 from tests.dummy_envs import dummy
-from tests.dummy_envs.base import Identity
+from tests.dummy_envs.base import DummyEnv, Identity
 from tests.dummy_envs.composite import Car, Senses
 
 UNEQUAL = Box(np.array([-1, 0], np.float32), np.array([1, 2], np.float32))
@@ -188,6 +201,46 @@ def test_observations_of_a_dict_are_one_vector() -> None:
     assert hints == {-1, 1}
 
 
+OBSERVED: list[Space[Any]] = [space for space, _ in SIZES if not isinstance(space, Box)]
+
+
+class Shows(DummyEnv):
+    """Shows samples of a space, and keeps them."""
+
+    def __init__(self, space: Space[Any]) -> None:
+        super().__init__()
+        self.observation_space = space
+        self.shown: list[Any] = []
+
+    def observe(self) -> Any:
+        self.shown.append(self.observation_space.sample())
+        return self.shown[-1]
+
+
+@pytest.mark.parametrize("space", OBSERVED, ids=str)
+def test_an_observation_that_is_no_box_is_a_vector(space: Space[Any]) -> None:
+    """Gymnasium's own: what was shown comes back from it. It has single precision and the sizes of the leaves."""
+    space.seed(0)
+    env = flat(Shows(space))
+    for _ in range(5):
+        vector = env.reset()[0]
+        assert vector.dtype == np.float32
+        assert vector.shape == env.observation_space.shape == (sum(flatdim(leaf) for leaf in leaves(space)),)
+        back = gymnasium_unflatten(space, vector)
+        np.testing.assert_equal(flatten(space, back), flatten(space, env.unwrapped.shown[-1]))  # type: ignore[attr-defined]
+        assert EnvSpaces("", space, Discrete(2)).observation_shape == vector.shape
+
+
+def test_leaves_are_in_the_order_of_the_vector() -> None:
+    """That of Gymnasium, keys sorted unless their order is given."""
+    parts = [UNEQUAL, Discrete(3, start=-1), MultiBinary([2, 2]), MultiDiscrete([2, 3])]
+    assert leaves(NESTED) == parts
+    assert leaves(UNEQUAL) == [UNEQUAL]
+    value = ({"a": (vector(0.5, 1.5), 1), "b": np.ones((2, 2), np.int8)}, np.array([1, 2]))
+    expected = [0.5, 1.5, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 0, 1]
+    assert np.asarray(flatten(NESTED, value)).tolist() == expected
+
+
 @pytest.mark.parametrize("env", [Identity(), gymnasium.make("Pendulum-v1")])
 def test_plain_environments_are_left_alone(env: gymnasium.Env) -> None:
     """Box and Discrete need no vector."""
@@ -198,7 +251,7 @@ PIXELS = Box(0, 255, (1, 20, 20), np.uint8)
 
 
 @pytest.mark.parametrize("action", [space for space, _ in SIZES], ids=str)
-@pytest.mark.parametrize("observation", [UNEQUAL, PIXELS, Dict({"eye": PIXELS, "hint": UNEQUAL})], ids=str)
+@pytest.mark.parametrize("observation", [UNEQUAL, PIXELS, Dict({"eye": PIXELS, "hint": UNEQUAL}), NESTED], ids=str)
 def test_supported_spaces(observation: Space[Any], action: Space[Any]) -> None:
     """All of these pass."""
     assert unsupported(observation, action) is None
@@ -208,9 +261,12 @@ def test_supported_spaces(observation: Space[Any], action: Space[Any]) -> None:
     ("observation", "action", "words"),
     [
         (Text(5), UNEQUAL, "observations Text(1, 5"),
-        (Discrete(3), UNEQUAL, "observations Discrete(3); only Box, and Dict of Box, are supported"),
-        (Dict({"a": UNEQUAL, "b": Discrete(3)}), UNEQUAL, "only Box, and Dict of Box, are supported"),
-        (Dict({"a": Dict({"b": UNEQUAL})}), UNEQUAL, "only Box, and Dict of Box, are supported"),
+        (Sequence(UNEQUAL), UNEQUAL, "Sequence has no fixed number of values. Wrap the environment so that it gives"),
+        (Dict({"a": Tuple([UNEQUAL, Graph(UNEQUAL, None)])}), UNEQUAL, "Graph has no fixed number of values"),
+        (OneOf([UNEQUAL, UNEQUAL]), UNEQUAL, "OneOf has no fixed number of values"),
+        (Discrete(2**40), UNEQUAL, "a one-hot vector of 1,099,511,627,776 values is too long"),
+        (Dict({}), UNEQUAL, "observations Dict(), which are empty"),
+        (Tuple([Discrete(2), Box(-1, 1, (0,))]), UNEQUAL, "which are empty"),
         (UNEQUAL, Text(5), "only Discrete, MultiDiscrete, MultiBinary, Box, and Tuple or Dict of them, are"),
         (UNEQUAL, Tuple([Discrete(2), Dict({"a": Text(5)})]), "actions Tuple(Discrete(2), Dict('a': Text"),
         (UNEQUAL, PIXELS, "only floating Box actions are supported"),

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from lit_a3c import (
+    A3CBody,
     BetaHead,
+    DictBody,
     GaussianHead,
     MixtureHead,
     SphericalGaussianHead,
@@ -64,8 +66,15 @@ def test_every_component_of_an_action_is_learned(name: str, least: float) -> Non
 
 def test_parts_of_an_observation_are_taken_together() -> None:
     """The return is at most 10, and at most 5 for a policy that sees the image or the vector alone."""
-    module = train(dummy("Senses"), 30_000, gamma=0.5, entropy_coef=0.001, lr=3e-3)
+    body = functools.partial(DictBody, image=A3CBody)
+    module = train(dummy("Senses"), 30_000, gamma=0.5, entropy_coef=0.001, lr=3e-3, body=body)
     assert recent_return(module) > 9
+
+
+def test_numbers_images_and_pairs_are_taken_together() -> None:
+    """The return is at most 10, and at most 5 for a policy that lacks one of the three."""
+    module = train(dummy("Clues"), 40_000, gamma=0.5, entropy_coef=0.001, lr=3e-3)
+    assert recent_return(module) > 7
 
 
 @pytest.mark.campaign

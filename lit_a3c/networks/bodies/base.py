@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from gymnasium.spaces import Space
 from torch import Tensor, nn
 
 M = TypeVar("M", nn.Linear, nn.Conv2d)
@@ -17,6 +18,11 @@ class Body(nn.Module):
     """
 
     num_features: int
+
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        """Whether the body can be made for an observation space. The constructor of one that cannot says why."""
+        return True
 
     def forward(self, observation: Tensor) -> Tensor:
         """``[N, ...]`` observations to ``[N, F]`` features."""

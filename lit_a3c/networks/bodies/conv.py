@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import ClassVar, TypeGuard, cast
 
 import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Space
 from torch import Tensor, nn
 
 from lit_a3c.networks.bodies.base import Body, orthogonal
@@ -18,12 +18,16 @@ PIXEL_STRIDE = 37
 number is prime, so that every place of an image is taken in turn."""
 
 
+Layers = Sequence[tuple[int, int, int]]
+"""``(channels, kernel, stride)`` of each convolution."""
+
+
 class ConvBody(Body):
     """Convolutions and one fully connected layer on images with values in [0, 255].
 
     Args:
-        space: Observation space ``[C, H, W]``, or ``[H, W, C]`` with at most four channels.
-        layers: ``(channels, kernel, stride)`` of each convolution.
+        space: Observation space, ``[C, H, W]`` or ``[H, W, C]``, see :func:`image_shape`.
+        layers: The convolutions.
         num_features: Units of the fully connected layer.
         normalize: Shift and scale pixels by the mean and deviation of all pixels seen so far. Off, they are divided by
             255. Then a dark game with a small ball looks nearly the same to the network all the time.
@@ -38,24 +42,23 @@ class ConvBody(Body):
     def __init__(
         self,
         space: Box,
-        layers: Sequence[tuple[int, int, int]],
+        layers: Layers,
         num_features: int,
         normalize: bool = False,
         center: bool = False,
     ) -> None:
         super().__init__()
-        if len(space.shape) != 3:
+        if not is_image(space):
             raise ConfigError(
-                f"{type(self).__name__} needs images of three dimensions, and the observations have shape "
-                f"{space.shape}. Use --model.body lit_a3c.MLPBody."
+                f"{type(self).__name__} needs images of three dimensions, and the environment has observations "
+                f"{space}. Use --model.body lit_a3c.MLPBody."
             )
-        self.channels_last = space.shape[2] <= 4 < space.shape[0]
-        image = [space.shape[i] for i in ((2, 0, 1) if self.channels_last else (0, 1, 2))]
-        channels, height, width = image
+        channels, height, width = image = image_shape(space)
+        self.channels_last = image != space.shape
+        if not large_enough(space, layers):
+            raise ConfigError(f"{type(self).__name__} needs larger images than {space.shape}.")
         convs: list[nn.Module] = []
         for out, kernel, stride in layers:
-            if min(height, width) < kernel:
-                raise ConfigError(f"{type(self).__name__} needs larger images than {space.shape}.")
             convs += [orthogonal(nn.Conv2d(channels, out, kernel, stride), gain=2**0.5), nn.ReLU()]
             channels, height, width = out, (height - kernel) // stride + 1, (width - kernel) // stride + 1
         self.norm = RunningNorm([]) if normalize else None
@@ -101,18 +104,81 @@ class ConvBody(Body):
             self.center.update(self._channels_first(observation[::PIXEL_STRIDE]))
 
 
-class A3CBody(ConvBody):
+class _FixedBody(ConvBody):
+    """A body whose layers do not depend on the space."""
+
+    layers: ClassVar[Layers]
+    units: ClassVar[int]
+
+    def __init__(self, space: Box, normalize: bool = False, center: bool = False) -> None:
+        super().__init__(space, self.layers, self.units, normalize, center)
+
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        return is_image(space) and large_enough(space, cls.layers)
+
+
+class A3CBody(_FixedBody):
     """The network of Mnih et al. (2016), section S8: 16 and 32 filters, 256 units."""
 
-    def __init__(self, space: Box, normalize: bool = False, center: bool = False) -> None:
-        super().__init__(space, ((16, 8, 4), (32, 4, 2)), 256, normalize, center)
+    layers = ((16, 8, 4), (32, 4, 2))
+    units = 256
 
 
-class NatureBody(ConvBody):
+class NatureBody(_FixedBody):
     """The network of Mnih et al. (2015): 32, 64 and 64 filters, 512 units."""
 
-    def __init__(self, space: Box, normalize: bool = False, center: bool = False) -> None:
-        super().__init__(space, ((32, 8, 4), (64, 4, 2), (64, 3, 1)), 512, normalize, center)
+    layers = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
+    units = 512
+
+
+class SmallImageBody(_FixedBody):
+    """For images of a few cells, such as those of MiniGrid and MinAtar: 16 and 32 filters, 128 units.
+
+    A side has at least 5 pixels. Values are seldom up to 255 there, so by default they are shifted and scaled by the
+    mean and deviation of what was seen so far.
+    """
+
+    layers = ((16, 3, 1), (32, 3, 2))
+    units = 128
+
+    def __init__(self, space: Box, normalize: bool = True, center: bool = False) -> None:
+        super().__init__(space, normalize, center)
+
+
+SMALL = 36
+"""Images with a side of fewer pixels are small. The convolutions of the Atari papers would leave next to nothing."""
+
+
+def is_image(space: Space) -> TypeGuard[Box]:
+    """Whether observations are images: a ``Box`` of three dimensions."""
+    return isinstance(space, Box) and len(space.shape) == 3
+
+
+def is_small(space: Box) -> bool:
+    """Whether images have a side of fewer than 36 pixels."""
+    return min(image_shape(space)[1:]) < SMALL
+
+
+def image_shape(space: Box) -> tuple[int, int, int]:
+    """Channels, height and width of images that have their channels first or last.
+
+    The two dimensions that are equal are height and width. If no two are, or all, then the channels are first unless
+    there are fewer of them in the last place.
+    """
+    first, second, third = space.shape
+    last = first == second if (first == second) != (second == third) else third < first
+    return (third, first, second) if last else (first, second, third)
+
+
+def large_enough(space: Box, layers: Layers) -> bool:
+    """Whether each kernel fits into what the layers before it leave of an image."""
+    size = min(image_shape(space)[1:])
+    for _, kernel, stride in layers:
+        if size < kernel:
+            return False
+        size = (size - kernel) // stride + 1
+    return True
 
 
 def can_fold(x: Tensor) -> bool:

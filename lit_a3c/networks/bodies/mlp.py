@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict, Space, Tuple
+from gymnasium.spaces.utils import flatdim
 from torch import Tensor, nn
 
 from lit_a3c.networks.bodies.base import Body, orthogonal
+from lit_a3c.networks.bodies.conv import is_image, is_small
 from lit_a3c.networks.normalization import RunningNorm
-from lit_a3c.utils.errors import check_choice, check_number
+from lit_a3c.utils.errors import ConfigError, check_choice, check_number
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "elu": nn.ELU, "silu": nn.SiLU}
 
@@ -21,17 +22,22 @@ class MLPBody(Body):
     """Fully connected layers on the flattened observation.
 
     Args:
-        space: Observation space, any shape.
+        space: A ``Box`` of any shape, or a ``Discrete``, ``MultiDiscrete`` or ``MultiBinary`` space, whose observations
+            come as one-hot vectors.
         hidden: Units of each layer.
         activation: One of ``tanh``, ``relu``, ``elu``, ``silu``.
-        normalize: Whether a :class:`RunningNorm` comes first.
+        normalize: Whether a :class:`RunningNorm` comes first. One-hot vectors are taken as they are: it would make
+            large numbers of rare ones.
         gain: Of the orthogonal initial weights: at 1 small signals keep their size from layer to layer, at more they
             begin to saturate.
+
+    Raises:
+        ConfigError: A number is out of its range, or the space is a ``Tuple`` or ``Dict``.
     """
 
     def __init__(
         self,
-        space: Box,
+        space: Space,
         hidden: Sequence[int] = (64, 64),
         activation: Literal["tanh", "relu", "elu", "silu"] = "tanh",
         normalize: bool = True,
@@ -42,14 +48,24 @@ class MLPBody(Body):
         for units in hidden:
             check_number("model.body.hidden", units, low=1, whole=True)
         check_number("model.body.gain", gain, above=0)
-        size = int(torch.Size(space.shape).numel())
-        self.norm = RunningNorm([size]) if normalize else None
+        if isinstance(space, Tuple | Dict):
+            raise ConfigError(
+                f"MLPBody needs observations of one part, and the environment has {space}. Use --model.body "
+                "lit_a3c.DictBody."
+            )
+        size = flatdim(space)
+        self.norm = RunningNorm([size]) if normalize and isinstance(space, Box) else None
         layers: list[nn.Module] = []
         for units in hidden:
             layers += [orthogonal(nn.Linear(size, units), gain), ACTIVATIONS[activation]()]
             size = units
         self.layers = nn.Sequential(*layers)
         self.num_features = size
+
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        """Whether it suits the space. It can be made for large images, too, and hardly learns from them."""
+        return not isinstance(space, Tuple | Dict) and not (is_image(space) and not is_small(space))
 
     def forward(self, observation: Tensor) -> Tensor:
         x = self._flat(observation)

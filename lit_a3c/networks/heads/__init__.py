@@ -6,7 +6,7 @@ last two already summed over the components of one action.
 """
 
 from lit_a3c.networks.heads.base import ActionHead
-from lit_a3c.networks.heads.composite import JointHead, default_head
+from lit_a3c.networks.heads.composite import JointHead, default_head, fitting_head
 from lit_a3c.networks.heads.continuous import (
     BetaHead,
     GaussianHead,
@@ -29,4 +29,5 @@ __all__ = [
     "SquashedGaussianHead",
     "StateDependentGaussianHead",
     "default_head",
+    "fitting_head",
 ]

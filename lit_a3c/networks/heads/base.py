@@ -12,6 +12,11 @@ from lit_a3c.utils.errors import ConfigError
 class ActionHead(nn.Module):
     """Interface of a head."""
 
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        """Whether the head can be made for an action space. The constructor of one that cannot says why."""
+        return True
+
     def forward(self, features: Tensor) -> Distribution:
         """``[..., F]`` features to a distribution of batch shape ``[...]``."""
         raise NotImplementedError

@@ -27,11 +27,16 @@ def ranges(space: Space) -> tuple[Tensor, Tensor]:
     return torch.where(bounded, middle, 0.0), torch.where(bounded, half, 1.0)
 
 
+def has_finite_bounds(space: Space) -> bool:
+    """Whether actions are a ``Box`` in which every component has a range."""
+    return isinstance(space, Box) and space.is_bounded() and bool((space.low < space.high).all())
+
+
 def register_bounds(head: ActionHead, space: Space, *, finite: bool = False) -> torch.Size:
     """Register the buffers ``low`` and ``high``; returns the shape of an action."""
     shape = box_shape(head, space)
     assert isinstance(space, Box)
-    if finite and not (space.is_bounded() and (space.low < space.high).all()):
+    if finite and not has_finite_bounds(space):
         raise ConfigError(
             f"{type(head).__name__} needs finite bounds, low < high, and the environment has {space}. "
             "Use --model.head lit_a3c.GaussianHead."

@@ -34,14 +34,23 @@ class JointHead(ActionHead):
             (box if isinstance(part, Box) else default_head)(num_features, part) for part in components(space)
         )
 
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        return isinstance(space, Tuple | Dict | MultiDiscrete)
+
     def forward(self, features: Tensor) -> Distribution:
         return Joint([head(features) for head in self.heads])
 
 
+def fitting_head(space: Space) -> type[CategoricalHead | BernoulliHead | GaussianHead | JointHead]:
+    """The class of head that a space gets if none is asked for."""
+    heads = {head.__name__: head for head in (CategoricalHead, BernoulliHead, GaussianHead, JointHead)}
+    return heads[fitting(space)]
+
+
 def default_head(num_features: int, space: Space) -> ActionHead:
     """The head for a kind of space: categorical, Bernoulli, Gaussian with a sigma for all states, or one head each."""
-    heads = {head.__name__: head for head in (CategoricalHead, BernoulliHead, GaussianHead, JointHead)}
-    return heads[fitting(space)](num_features, space)
+    return fitting_head(space)(num_features, space)
 
 
 class Joint(Distribution):

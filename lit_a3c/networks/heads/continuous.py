@@ -18,7 +18,7 @@ from lit_a3c.networks.distributions import (
     SquashedGaussian,
 )
 from lit_a3c.networks.heads.base import ActionHead
-from lit_a3c.networks.heads.bounds import box_shape, gaussian, ranges, register_bounds
+from lit_a3c.networks.heads.bounds import box_shape, gaussian, has_finite_bounds, ranges, register_bounds
 from lit_a3c.utils.errors import check_number
 
 
@@ -32,6 +32,10 @@ class _DiagonalGaussianHead(ActionHead):
         super().__init__()
         self.shape = register_bounds(self, space)
         self._censored = censored and bool((self.low.isfinite() | self.high.isfinite()).any())
+
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        return isinstance(space, Box)
 
     def _distribution(self, mean: Tensor, std: Tensor) -> Distribution:
         """The distribution with this mean and sigma, both ``[..., A]``."""
@@ -128,6 +132,10 @@ class SphericalGaussianHead(ActionHead):
         self.mean = orthogonal(nn.Linear(num_features, self.shape.numel()), gain=0.01)
         self.raw_variance = orthogonal(nn.Linear(num_features, 1), gain=0.01)
 
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        return isinstance(space, Box)
+
     def forward(self, features: Tensor) -> Distribution:
         mean = self.mean(features).float()
         variance = nn.functional.softplus(self.raw_variance(features).float()) + self.min_variance
@@ -152,6 +160,10 @@ class SquashedGaussianHead(ActionHead):
         check_number("model.head.init_log_std", init_log_std, low=-20, high=10)
         self.mean = orthogonal(nn.Linear(num_features, self.shape.numel()), gain=0.01)
         self.log_std = nn.Parameter(torch.full(self.shape, float(init_log_std)))
+
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        return has_finite_bounds(space)
 
     def forward(self, features: Tensor) -> Distribution:
         mean = self.mean(features).float().view((*features.shape[:-1], *self.shape))
@@ -179,6 +191,10 @@ class BetaHead(ActionHead):
         check_number("model.head.init_concentration", init_concentration, above=1, high=1e6)
         self._gain = (init_concentration - 1) / math.log(2)
         self.raw = orthogonal(nn.Linear(num_features, 2 * self.shape.numel()), gain=0.01)
+
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        return has_finite_bounds(space)
 
     def forward(self, features: Tensor) -> Distribution:
         raw = self.raw(features).float().view(*features.shape[:-1], 2, *self.shape)
@@ -215,6 +231,10 @@ class MixtureHead(ActionHead):
             spread = low.flatten() + places[:, None] * (high - low).flatten()  # [K, A]
             self.means.bias.copy_(spread.flatten())
         self.log_std = nn.Parameter(torch.full(self.lead, float(init_log_std)))
+
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        return isinstance(space, Box)
 
     def forward(self, features: Tensor) -> Distribution:
         means = self.means(features).float().view(*features.shape[:-1], *self.lead)

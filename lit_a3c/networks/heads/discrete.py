@@ -26,6 +26,10 @@ class CategoricalHead(ActionHead):
         assert isinstance(space, Discrete)
         self.logits = orthogonal(nn.Linear(num_features, int(space.n)), gain=0.01)  # start near uniform
 
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        return isinstance(space, Discrete)
+
     def forward(self, features: Tensor) -> Distribution:
         return Categorical(logits=self.logits(features).float(), validate_args=False)
 
@@ -43,6 +47,10 @@ class BernoulliHead(ActionHead):
         check_space(self, space, MultiBinary)
         assert isinstance(space, MultiBinary)
         self.logits = orthogonal(nn.Linear(num_features, math.prod(space.shape)), gain=0.01)
+
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        return isinstance(space, MultiBinary)
 
     def forward(self, features: Tensor) -> Distribution:
         return Independent(

@@ -1,0 +1,82 @@
+"""Parts of the network that a config names give way where the spaces cannot have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lit_a3c import A3C, BetaHead, CategoricalHead, DictBody, GaussianHead, JointHead, MLPBody
+from lit_a3c.cli.main import main
+from tests.cli.conftest import Refused
+from tests.cli.trainings import SMALL
+from tests.dummy_envs import dummy
+
+FIT = [
+    *("fit", *SMALL, "--engine", "serial", "--trainer.max_steps", "2", "--video.every_n_steps", "-1"),
+    *("--data.envs_per_worker", "2", "--trainer.limit_val_batches", "0"),
+]
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def said(capfd: pytest.CaptureFixture[str], *args: str) -> list[str]:
+    """``lit-a3c ARGS``, which must succeed: what gave way to what."""
+    capfd.readouterr()
+    assert main(list(args)) == 0
+    words = [line.split() for line in capfd.readouterr().err.splitlines() if "takes its place" in line]
+    return [f"{line[2]} -> {line[-4]}" for line in words]
+
+
+@pytest.mark.parametrize(
+    ("config", "env_id", "body", "head", "lines"),
+    [
+        ("mujoco", "InvertedPendulum-v5", MLPBody, BetaHead, []),
+        ("mujoco", "CartPole-v1", MLPBody, CategoricalHead, ["BetaHead -> CategoricalHead"]),
+        ("mujoco", "Blackjack-v1", DictBody, CategoricalHead, ["MLPBody -> DictBody", "BetaHead -> CategoricalHead"]),
+        ("mujoco", dummy("Car"), MLPBody, JointHead, ["BetaHead -> JointHead"]),
+        ("mujoco", dummy("HalfBox"), MLPBody, GaussianHead, ["BetaHead -> GaussianHead"]),
+        ("atari", "Pendulum-v1", MLPBody, GaussianHead, ["A3CBody -> MLPBody"]),
+        ("atari", dummy("Clues"), DictBody, CategoricalHead, ["A3CBody -> DictBody"]),
+    ],
+)
+def test_a_config_serves_any_space(
+    config: str, env_id: str, body: type, head: type, lines: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A line says what gave way. The config of the run names what took its place, so evaluations need no line."""
+    assert said(capfd, *FIT, "--config", f"{config}.yaml", "--data.env_id", env_id) == lines
+    (last,) = Path().rglob("last.ckpt")
+    policy = A3C.load_from_checkpoint(last).policy
+    assert (type(policy.encoder.body), type(policy.head)) == (body, head)
+    config_of_run = yaml.safe_load((last.parents[1] / "config.yaml").read_text())
+    assert config_of_run["model"]["body"]["class_path"] == f"lit_a3c.{body.__name__}"
+    options = ["--data.eval_episodes", "1", "--data.max_eval_steps", "20", "--trust_checkpoint"]
+    assert not said(capfd, "validate", "--ckpt_path", str(last), *options)
+
+
+def test_a_part_goes_on_as_the_part_of_the_components(capfd: pytest.CaptureFixture[str]) -> None:
+    """With the options that the config gives it."""
+    said(capfd, *FIT, "--config", "mujoco.yaml", "--data.env_id", dummy("Car"))
+    said(capfd, *FIT, "--config", "mujoco.yaml", "--data.env_id", "Blackjack-v1")
+    models = [yaml.safe_load(file.read_text())["model"] for file in sorted(Path().rglob("config.yaml"))]
+    assert models[0]["body"]["init_args"]["vector"] == {
+        "class_path": "lit_a3c.MLPBody",
+        "init_args": {"hidden": [64, 64], "activation": "tanh", "normalize": True, "gain": 1.41},
+    }
+    assert models[1]["head"]["init_args"]["box"]["class_path"] == "lit_a3c.BetaHead"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model.head", "BetaHead"], "BetaHead needs Box actions, and the environment has Discrete(2). Use"),
+        (["--model.head.init_concentration", "2"], "BetaHead needs Box actions"),
+        (["--model.body", "NatureBody"], "NatureBody needs images of three dimensions, and the environment has"),
+    ],
+)
+def test_what_the_user_names_does_not_give_way(options: list[str], message: str, refused: Refused) -> None:
+    assert message in refused(*FIT, "--config", "mujoco.yaml", "--data.env_id", "CartPole-v1", *options)
