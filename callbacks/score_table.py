@@ -9,8 +9,9 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from lit_a3c import A3C
+from lit_a3c import A3C, RolloutDataModule
 from lit_a3c.evaluation.scores import summarize
+from lit_a3c.utils import compat
 from lit_a3c.utils.disk import reason, replace_whole, say
 
 
@@ -20,12 +21,12 @@ class ScoreTable(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, A3C)
         if trainer.state.fn == TrainerFn.VALIDATING:
-            print(table(score_of(pl_module)))
+            print(table(score_of(trainer, pl_module)))
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, A3C)
         checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
-        score = score_of(pl_module)
+        score = score_of(trainer, pl_module)
         file = run_directory(trainer) / f"test-{checkpoint.stem if checkpoint else 'untrained'}.json"
         print(table(score))
         try:
@@ -37,13 +38,19 @@ class ScoreTable(Callback):
             print(f"written to {file}")
 
 
-def score_of(module: A3C) -> dict[str, Any]:
+def score_of(trainer: Trainer, module: A3C) -> dict[str, Any]:
     """The score of the evaluation that the module has just done, as plain types."""
-    return summarize(module.episodes, module.spaces) | {
-        "deterministic": module.hparams["deterministic_eval"],
-        "trained_steps": module.steps,
-        "returns": [episode.episode_return for episode in module.episodes],
-    }
+    data = compat.datamodule_of(trainer)
+    protocol = data.env.protocol if isinstance(data, RolloutDataModule) else None
+    return (
+        ({"protocol": protocol} if protocol else {})
+        | summarize(module.episodes, module.spaces)
+        | {
+            "deterministic": module.hparams["deterministic_eval"],
+            "trained_steps": module.steps,
+            "returns": [episode.episode_return for episode in module.episodes],
+        }
+    )
 
 
 def run_directory(trainer: Trainer) -> Path:
@@ -58,6 +65,7 @@ def table(score: dict[str, Any]) -> str:
     """A score in lines of name and value."""
     rows = {
         "environment": score["env_id"],
+        **({"protocol": score["protocol"]} if "protocol" in score else {}),
         "episodes": score["episodes"],
         "return, mean": f"{score['mean']:.2f}",
         "  95% interval": f"{score['ci95'][0]:.2f} to {score['ci95'][1]:.2f}",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import sys
+from pathlib import Path
 
 from lit_a3c import __version__
 from lit_a3c.utils.errors import ConfigError, RunError, did_you_mean
@@ -54,6 +56,8 @@ def main(argv: list[str] | None = None) -> int:
         one that asked to stop: 130 after Ctrl-C, 143 after SIGTERM.
     """
     options = sys.argv[1:] if argv is None else argv
+    if argv is None and not sys.flags.safe_path:
+        find_modules_here()
     if "--debug" in options:
         options = [option for option in options if option != "--debug"]
         logging.basicConfig(format="%(message)s")
@@ -78,6 +82,17 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the interpreter ends shows no traceback
     return code
+
+
+def find_modules_here() -> None:
+    """Let modules in the present directory be imported: environments and classes of the user's own.
+
+    ``python -m lit_a3c`` does so by itself. Here the directory comes last, so that nothing in it hides a package.
+    """
+    with contextlib.suppress(OSError):  # the directory was deleted, which is refused later
+        here = str(Path.cwd())
+        if not {"", here} & set(sys.path):
+            sys.path.append(here)
 
 
 def _answer(argv: list[str]) -> int:

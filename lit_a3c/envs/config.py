@@ -111,6 +111,11 @@ class EnvConfig:
         return BatchedEnv(wrapped, env, recorder, _find(env, ActionLog))
 
     @property
+    def protocol(self) -> str | None:
+        """What a score of an Atari game depends on, in words; None for other environments."""
+        return self._atari.protocol if is_atari(self.env_id) else None
+
+    @property
     def _atari(self) -> AtariOptions:
         return self.atari or AtariOptions()
 

@@ -36,6 +36,18 @@ class AtariOptions:
     episodic_life: bool = True
     clip_rewards: bool = True
 
+    @property
+    def protocol(self) -> str:
+        """What a score depends on, in words. Scores of different protocols are not to be compared."""
+        return ", ".join(
+            (
+                f"sticky actions ({self.sticky:g})" if self.sticky else "no sticky actions",
+                "all 18 actions" if self.full_action_space else "the game's own actions",
+                f"up to {self.noop_max} no-ops at the start" if self.noop_max else "no no-ops at the start",
+                "trained with lives as episodes" if self.episodic_life else "trained without information on lives",
+            )
+        )
+
     def check(self) -> None:
         """Refuse values on which the emulator would hang or crash.
 

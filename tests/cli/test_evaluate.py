@@ -43,6 +43,20 @@ def test_test_is_reproducible(trained: Path, cli: Lightning) -> None:
     assert returns[0] == returns[1]
 
 
+def test_a_score_of_an_atari_game_names_its_protocol(cli: Lightning, tmp_path: Path) -> None:
+    """It is the one of the training, which the checkpoint carries."""
+    short = ["--engine", "serial", "--data.envs_per_worker", "2", "--data.total_steps", "20"]
+    quiet = ["--trainer.enable_progress_bar=false", "--video.every_n_steps=-1", "--trainer.limit_val_batches=0"]
+    cli("fit", "--config", "atari_sticky.yaml", *short, *quiet)
+    out = cli("test", "--ckpt_path", "last", "--data.test_episodes", "1", "--data.max_eval_steps", "20")
+    (file,) = tmp_path.rglob("test-last.json")
+    protocol = json.loads(file.read_text())["protocol"]
+    assert protocol == (
+        "sticky actions (0.25), all 18 actions, no no-ops at the start, trained without information on lives"
+    )
+    assert protocol in out
+
+
 def test_validate_prints_the_score_and_starts_no_run(trained: Path, cli: Lightning, tmp_path: Path) -> None:
     out = cli("validate", "--ckpt_path", str(trained / RUN))
     assert "CartPole-v1" in out

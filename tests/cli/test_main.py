@@ -10,7 +10,7 @@ import pytest
 
 import lit_a3c
 from lit_a3c.cli.main import COMMANDS, main
-from tests.commands import environment
+from tests.commands import environment, launch
 
 HEAVY = {"torch", "lightning", "torchrl", "tensordict", "gymnasium", "numpy", "jsonargparse"}
 
@@ -64,3 +64,35 @@ def test_each_command_lists_its_options(command: str, capsys: pytest.CaptureFixt
         *("--engine", "--num_workers", "--last_checkpoint.every_n_updates", "--video.every_n_steps"),
     ):
         assert option in out
+
+
+OWN = """
+import gymnasium
+from gymnasium.envs.classic_control import CartPoleEnv
+
+gymnasium.register("Own-v0", CartPoleEnv, max_episode_steps=20)
+"""
+
+
+SCRIPT = """
+import sys
+from lit_a3c.cli.main import main
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+"""As pip writes it. The directory of such a script comes first in the path, and not the present one."""
+
+
+@pytest.mark.parametrize("engine", ["serial", "async"])
+def test_the_console_script_finds_an_environment_in_the_present_directory(engine: str, tmp_path: Path) -> None:
+    """Its workers, too. A file with the name of a package does not hide the package."""
+    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "torch.py").write_text("raise ImportError('this is no torch')")
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin/lit-a3c"
+    script.write_text(SCRIPT)
+    options = ["--config", "cartpole.yaml", "--data.env_id", "own:Own-v0", "--data.total_steps", "100"]
+    more = ["--engine", engine, "--num_workers", "1", "--video.every_n_steps", "-1"]
+    done = launch("fit", *options, *more, cwd=tmp_path, command=[sys.executable, str(script)])
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.rglob("last.ckpt"))

@@ -33,3 +33,13 @@ def test_options_out_of_range_are_refused(name: str, value: float) -> None:
     """The emulator would hang or crash on them."""
     with pytest.raises(ConfigError, match=rf"data\.atari\.{name} {value}"):
         EnvConfig("ALE/Pong-v5", AtariOptions(**{name: value}))
+
+
+def test_a_protocol_in_words() -> None:
+    """What scores depend on. Only Atari games have one."""
+    words = "no sticky actions, the game's own actions, up to 30 no-ops at the start, trained with lives as episodes"
+    assert EnvConfig("ALE/Pong-v5").protocol == AtariOptions().protocol == words
+    machado = AtariOptions(sticky=0.25, full_action_space=True, episodic_life=False, noop_max=0)
+    words = "sticky actions (0.25), all 18 actions, no no-ops at the start, trained without information on lives"
+    assert EnvConfig("ALE/Pong-v5", machado).protocol == words
+    assert EnvConfig("CartPole-v1").protocol is None
