@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from pathlib import Path
 
@@ -138,6 +139,8 @@ def test_seeds_decide_the_episodes(env_id: str) -> None:
         ("tests.dummy_envs:DummyIdentiy-v0", "Did you mean 'DummyIdentity-v0'"),
         ("tests.no_such_module:X-v0", "importing 'tests.no_such_module' failed: ModuleNotFoundError: No module named"),
         ("", "must name an environment"),
+        (":CartPole-v3", "names no module before the colon. Did you mean 'CartPole-v1'"),
+        ("HalfCheetah", "Did you mean 'HalfCheetah-v5'"),
     ],
 )
 def test_unknown_ids_are_refused_with_the_nearest(given: str, message: str) -> None:
@@ -145,6 +148,27 @@ def test_unknown_ids_are_refused_with_the_nearest(given: str, message: str) -> N
     with pytest.raises(ConfigError, match=message) as error:
         EnvConfig(given)
     assert repr(given) in str(error.value)
+
+
+@pytest.mark.parametrize("given", ["X-v0", ":X-v0", "tests.dummy_envs:", "tests.dummy_envs:X-v0"])
+def test_a_version_in_common_suggests_nothing(given: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        EnvConfig(given)
+    assert "Did you mean" not in str(error.value)
+
+
+def test_what_gymnasium_says_of_an_environment_is_said_once() -> None:
+    """Not of every copy."""
+    config = EnvConfig("CartPole-v1", kwargs={"render_mode": "ascii"})
+
+    def make_some() -> None:
+        config.spaces()
+        for known in (config, pickle.loads(pickle.dumps(config))):  # as a worker gets it
+            known.make(3, seed=0, training=True).close()
+
+    with pytest.warns(UserWarning, match="render_mode='ascii' that is not in the possible") as warned:
+        make_some()
+    assert len(warned) == 1
 
 
 @pytest.mark.parametrize(
