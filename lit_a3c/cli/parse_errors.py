@@ -30,10 +30,13 @@ IN_WORDS = {
     "dict": "a mapping such as {key: value}",
     "list": "a list such as [1, 2]",
     "Sequence": "a list such as [1, 2]",
+    "tuple": "a list such as [1, 2]",
     "Iterable": "a list",
     "NoneType": "null",
 }
 """What a user may write for a type."""
+PLAIN = r"^[ -]*Expected (?:a )?(?:<class '(?:int|float|tuple)'>|tuple with)"
+"""How a message begins that is about a number or a tuple of them, although a class, ``Tensor``, is accepted as well."""
 
 
 class ParseError(ConfigError):
@@ -169,8 +172,11 @@ def _refused_value(message: str, key: str, classes: compat.AcceptedClasses) -> s
     name = f"{AT}{key}"
     if several := re.search(r"Multiple subclasses with name (\w+)\..*?: (.*?)\.?$", message, re.MULTILINE):
         return f"{name} {several[1]!r} is the name of several classes. Give a path: {several[2]}."
-    value = re.search(r"G(?:ot|iven) value: (.*)|Unable to load config ['\"](.*)['\"]", message)
-    if classes.subclasses and (path := _class_path(message) or (value and value[1])):
+    value = re.search(r"G(?:ot|iven) value: ?(.*)|Unable to load config ['\"](.*)['\"]", message)
+    path = _class_path(message)
+    if path is None and value:
+        path = value[1]
+    if classes.subclasses and path is not None and not re.search(PLAIN, message, re.MULTILINE):
         kinds = " or ".join(dict.fromkeys(cls.__name__ for cls in classes.types))
         return f"{name} {path!r} is no {kinds} that can be imported.{_near_class(path, classes)}"
     allowed = _allowed(message)
@@ -187,7 +193,7 @@ def _class_path(message: str) -> str | None:
     """The class path that cannot be used, where the complaint is about one."""
     for pattern in (
         r"given class_path '([^']+)'",
-        r"dot import path string: (\S+)",
+        r"dot import path string: ?(\S*)",
         r"Import path (\S+) does not correspond",
         r"class_path'?[=:] ?'([^']+)'",
         r"Expected a path but (\S+) either",
@@ -211,10 +217,12 @@ def _allowed(message: str) -> list[str]:
     """The types and literals that a message expects, in plain words."""
     kinds = re.findall(r"Expected (?:a )?<class '([\w.]+)'>", message)
     names = [kind.rpartition(".")[2] for kind in kinds]
+    lengths = [f"a list of {length} values" for length in re.findall(r"Expected a tuple with (\d+) element", message)]
     literals = _literals(message)
     choice = [f"one of {', '.join(literals)}" if len(literals) > 1 else "".join(literals)]
     numbers = [name for name in names if name != "NoneType"]
     return [
+        *lengths,
         *(IN_WORDS.get(name, name) for name in numbers),
         *(choice if literals else []),
         *(["null"] if len(numbers) < len(names) else []),
