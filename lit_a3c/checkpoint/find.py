@@ -45,6 +45,8 @@ def resolve_checkpoint(given: str, prefer: str) -> Path:
         if not found:
             raise ConfigError(f"--ckpt_path {given!r} has no checkpoint (*.ckpt) in it.")
         return _first_good([found[0], *_by_age(found[0].parent, "*")])
+    if path.exists():
+        raise ConfigError(f"--ckpt_path {given!r} is neither a file nor a directory.")
     near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
     raise ConfigError(f"--ckpt_path {given!r} does not exist.{near}")
 
@@ -79,9 +81,10 @@ def _first_good(files: list[Path]) -> Path:
 
 
 def _good(file: Path) -> bool:
+    """Whether this is a whole checkpoint of this library."""
     try:
-        load_verified(file)
-    except (OSError, CorruptCheckpointError):
+        check_contents(load_verified(file))
+    except (OSError, CorruptCheckpointError, ConfigError):
         return False
     return True
 

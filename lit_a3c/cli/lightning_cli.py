@@ -22,14 +22,15 @@ from lit_a3c.checkpoint.io import SafeCheckpointIO
 from lit_a3c.cli.arguments import Answered, Debug
 from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
 from lit_a3c.cli.library_lines import print_reasons, silence_library_warnings
-from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
-from lit_a3c.cli.run_directory import continue_run, name_run, write_config
+from lit_a3c.cli.parse_errors import ParseError, Parser, format_class_error, format_parse_error
+from lit_a3c.cli.run_directory import check_checkpoint_directories, continue_run, name_run, write_config
 from lit_a3c.cli.validation import check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
 from lit_a3c.engines.registry import EngineName
 from lit_a3c.engines.trainer_check import check_trainer
 from lit_a3c.metrics.logger import start_run
 from lit_a3c.module import A3C
+from lit_a3c.optim import try_optimizer
 from lit_a3c.utils import compat
 from lit_a3c.utils.disk import DiskError
 from lit_a3c.utils.errors import ConfigError, RunError
@@ -143,7 +144,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         command = self.config.subcommand
         if self.config[command].trust_checkpoint:  # the flag itself has been taken out of the arguments
             raise ConfigError(f"{TRUST} is a flag of the command line. A config cannot set it.")
-        check_options(self.config[command], fit=command == "fit")
+        check_options(self.config[command], command)
 
     def before_instantiate_classes(self) -> None:
         """Name the run after its environment, and refuse a directory that cannot be written to."""
@@ -151,7 +152,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         if self.subcommand != "fit" or not trainer.logger:
             return
         options = trainer.logger.get("init_args") if not isinstance(trainer.logger, bool | list) else None
-        if options is not None and "save_dir" in options:
+        if options is not None and all(name in options for name in ("save_dir", "name", "version")):
             continue_run(options, self.config[self.subcommand].ckpt_path)
             name_run(options, self.config[self.subcommand].data.env_id)
 
@@ -168,6 +169,8 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             checkpoint = read_checkpoint(Path(config.ckpt_path))
             if (done := checkpoint["steps"] - checkpoint.get("first_step", 0)) >= data.total_steps:
                 raise ConfigError(f"the run has finished its {done:,} steps. Give it more with --data.total_steps.")
+        try_optimizer(self.model.make_optimizer, self.model.policy.parameters())
+        check_checkpoint_directories(self.trainer)
         start_run(self.trainer, config.ckpt_path)
         print(
             f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps, {config.engine}, {data.workers} workers of "
@@ -190,7 +193,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         except ConfigError:
             raise
         except (TypeError, ValueError, OverflowError, ImportError, MisconfigurationException) as error:
-            raise ConfigError(str(error).strip().splitlines()[0]) from error
+            raise ConfigError(format_class_error(error)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand]

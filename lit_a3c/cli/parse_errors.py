@@ -38,6 +38,9 @@ IN_WORDS = {
 PLAIN = r"^[ -]*Expected (?:a )?(?:<class '(?:int|float|tuple)'>|tuple with)"
 """How a message begins that is about a number or a tuple of them, although a class, ``Tensor``, is accepted as well."""
 
+WRAPPED = ("Parser key", "Does not validate", "Problem with given class_path")
+"""How jsonargparse begins where the reason is that of another exception, its cause."""
+
 
 class ParseError(ConfigError):
     """A refusal by a parser. Its text has ``AT`` in it, because an outer parser may quote it."""
@@ -81,6 +84,15 @@ def format_parse_error(error: ParseError) -> str:
     return str(error).replace(AT, "")
 
 
+def format_class_error(error: BaseException) -> str:
+    """One line: why a class could not be made with its options. jsonargparse wraps the reason of the class itself."""
+    made = re.search(r"class_path '([\w.]+)'", str(error))
+    while error.__cause__ is not None and str(error).startswith(WRAPPED):
+        error = error.__cause__
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f"{made[1]} cannot be made: {reason}" if made and not isinstance(error, ConfigError) else reason
+
+
 def _describe(message: str, parser: Parser) -> str:
     """One line: the option, what was given, what is allowed, and the nearest right name.
 
@@ -114,6 +126,8 @@ def _refused_option(message: str, parser: Parser) -> str:
         commands = "|".join(_commands(parser))
         names = [re.sub(rf"^({commands})\.", "", name) for name in missing[1].split(", ")]
         return "missing: " + ", ".join(f"'--{AT}{name}'" for name in names)
+    if key := re.match(r"Key must be a string, got: (.*)\.$", message):
+        return f"a key of a config must be the name of an option, and one is {key[1]} (YAML takes on and yes for True)."
     if linked := re.match(r"argument (\S+) --> (\S+):", message):
         return f"there is no option '--{AT}{linked[2]}': its value is that of {AT}{linked[1]}."
     unknown = re.search(r"unrecognized arguments: --([^\s=]+)|accept option '([^']+)'|Option '([^']+)' is not", message)
@@ -193,12 +207,13 @@ def _class_path(message: str) -> str | None:
     """The class path that cannot be used, where the complaint is about one."""
     for pattern in (
         r"given class_path '([^']+)'",
+        r"Not a valid subclass of \w+\. Got value: ([\w.]+)$",
         r"dot import path string: ?(\S*)",
         r"Import path (\S+) does not correspond",
         r"class_path'?[=:] ?'([^']+)'",
         r"Expected a path but (\S+) either",
     ):
-        if found := re.search(pattern, message):
+        if found := re.search(pattern, message, re.MULTILINE):
             return found[1]
     return None
 

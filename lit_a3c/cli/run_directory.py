@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
 from lit_a3c.checkpoint.find import RUNS
 from lit_a3c.utils.disk import check_room, reason, replace_whole, say
 from lit_a3c.utils.errors import ConfigError
@@ -65,6 +68,17 @@ def check_writable(directory: str) -> None:
         check_room(_expanded(directory))
     except OSError as error:
         raise ConfigError(f"the output directory {directory!r} cannot be written to: {error.strerror}.") from error
+
+
+def check_checkpoint_directories(trainer: Trainer) -> None:
+    """Refuse a directory of a ``ModelCheckpoint`` that cannot be written to: its training would leave no checkpoint.
+
+    Raises:
+        ConfigError: The directory is given, and cannot be written to.
+    """
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.dirpath and "://" not in str(callback.dirpath):
+            check_writable(str(callback.dirpath))
 
 
 def write_config(directory: str | None, text: str) -> None:
