@@ -95,6 +95,7 @@ def make_gym(
             kwargs = {"camera_name": "track", "width": 256, "height": 256, **kwargs}
         if not os.environ.get("DISPLAY"):
             os.environ.setdefault("MUJOCO_GL", "egl")  # read when mujoco is first imported
+            os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else pygame looks for a screen, and reports an error
     _soften_mujoco_warnings()
     with _refusing(env_id):
         env: VectorEnv = CheckedVectorEnv(env_id, _copies(env_id, kwargs, declared), num_envs)
