@@ -20,11 +20,12 @@ from lit_a3c.callbacks.video import VideoRecorder
 from lit_a3c.checkpoint.find import read_checkpoint
 from lit_a3c.checkpoint.io import SafeCheckpointIO
 from lit_a3c.cli.arguments import Answered, Debug
+from lit_a3c.cli.class_errors import format_class_error, raised_by_lightning
 from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
 from lit_a3c.cli.library_lines import print_reasons, silence_library_warnings
-from lit_a3c.cli.parse_errors import ParseError, Parser, format_class_error, format_parse_error
+from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
 from lit_a3c.cli.run_directory import check_checkpoint_directories, continue_run, name_run, write_config
-from lit_a3c.cli.validation import check_options, trainer_options
+from lit_a3c.cli.validation import check_monitors, check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
 from lit_a3c.engines.registry import EngineName
 from lit_a3c.engines.trainer_check import check_trainer
@@ -75,9 +76,11 @@ def run(argv: list[str]) -> int:
     except (ConfigError, RunError):
         raise
     except Exception as error:
-        if not compat.raised_while_restoring(error):
-            raise
-        raise ConfigError(f"the checkpoint cannot be restored: {one_line(error)}.") from error
+        if compat.raised_while_restoring(error):
+            raise ConfigError(f"the checkpoint cannot be restored: {one_line(error)}.") from error
+        if raised_by_lightning(error):
+            raise RunError(f"the run has failed: {one_line(error)}.") from error
+        raise
     return 0
 
 
@@ -165,6 +168,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         """
         config, data = self.config[self.subcommand], self.datamodule
         check_trainer(self.trainer)
+        check_monitors(self.trainer)
         if config.ckpt_path:
             checkpoint = read_checkpoint(Path(config.ckpt_path))
             if (done := checkpoint["steps"] - checkpoint.get("first_step", 0)) >= data.total_steps:
@@ -172,9 +176,11 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         try_optimizer(self.model.make_optimizer, self.model.policy.parameters())
         check_checkpoint_directories(self.trainer)
         start_run(self.trainer, config.ckpt_path)
+        rollout = data.envs_per_worker * data.rollout_length
+        longer = f" (one rollout has {rollout:,})" if rollout > data.total_steps else ""
         print(
-            f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps, {config.engine}, {data.workers} workers of "
-            f"{data.envs_per_worker} environments; files in {self.trainer.log_dir or self.trainer.default_root_dir}",
+            f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps{longer}, {config.engine}, {data.workers} workers "
+            f"of {data.envs_per_worker} environments; files in {self.trainer.log_dir or self.trainer.default_root_dir}",
             flush=True,
         )
 

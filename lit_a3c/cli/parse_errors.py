@@ -38,9 +38,6 @@ IN_WORDS = {
 PLAIN = r"^[ -]*Expected (?:a )?(?:<class '(?:int|float|tuple)'>|tuple with)"
 """How a message begins that is about a number or a tuple of them, although a class, ``Tensor``, is accepted as well."""
 
-WRAPPED = ("Parser key", "Does not validate", "Problem with given class_path")
-"""How jsonargparse begins where the reason is that of another exception, its cause."""
-
 
 class ParseError(ConfigError):
     """A refusal by a parser. Its text has ``AT`` in it, because an outer parser may quote it."""
@@ -84,15 +81,6 @@ def format_parse_error(error: ParseError) -> str:
     return str(error).replace(AT, "")
 
 
-def format_class_error(error: BaseException) -> str:
-    """One line: why a class could not be made with its options. jsonargparse wraps the reason of the class itself."""
-    made = re.search(r"class_path '([\w.]+)'", str(error))
-    while error.__cause__ is not None and str(error).startswith(WRAPPED):
-        error = error.__cause__
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"{made[1]} cannot be made: {reason}" if made and not isinstance(error, ConfigError) else reason
-
-
 def _describe(message: str, parser: Parser) -> str:
     """One line: the option, what was given, what is allowed, and the nearest right name.
 
@@ -108,9 +96,10 @@ def _describe(message: str, parser: Parser) -> str:
     actions = (action for action in compat.actions_of(parser) if action.dest == key)
     classes = compat.accepted_classes(next(actions, None))
     if quoted := re.search(rf"^[ -]*(.*{re.escape(AT)}.*)$", message, re.MULTILINE):
-        explanation = quoted[1].replace(AT, f"{AT}{key}.")
-        unknown = re.match(rf"there is no option '--{re.escape(AT)}(\w+)' of \w+\.$", quoted[1])
-        return explanation + _owners(unknown[1], classes) if unknown else explanation
+        unknown = re.match(rf"(there is no option '--{re.escape(AT)}(\w+)' of \w+\.)( Its options: .*)?$", quoted[1])
+        owners = _owners(unknown[2], classes) if unknown else ""
+        explanation = unknown[1] if unknown and owners else quoted[1]
+        return explanation.replace(AT, f"{AT}{key}.") + owners
     if nested := re.search(r"NestedArg\(key='([^']+)'", message):
         refused = f"there is no option '--{AT}{key}.{nested[1]}' before '--{AT}{key}' names a class."
         return refused + _owners(nested[1], classes)
@@ -136,9 +125,12 @@ def _refused_option(message: str, parser: Parser) -> str:
     given = next(filter(None, unknown.groups()))
     if parser.class_name and given == "class_path":  # then the mapping that has it was not taken for a class
         return f"beside '--{AT}class_path' there may be '--{AT}init_args' and nothing else."
-    near = _nearest(given, _options(parser))
-    where = f" of {parser.class_name}" if parser.class_name else ""
-    return f"there is no option '--{AT}{given}'{where}." + (f" Did you mean '--{AT}{near}'?" if near else "")
+    options = _options(parser)
+    refused = f"there is no option '--{AT}{given}'" + (f" of {parser.class_name}." if parser.class_name else ".")
+    if near := _nearest(given, options):
+        return f"{refused} Did you mean '--{AT}{near}'?"
+    own = sorted({option.partition(".")[0] for option in options} - {"class_path", "init_args", "help"})
+    return f"{refused} Its options: {', '.join(own)}." if parser.class_name and own else refused
 
 
 def _options(parser: argparse.ArgumentParser) -> set[str]:

@@ -7,12 +7,15 @@ import re
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Trainer
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.callbacks import Timer
 
 from lit_a3c.engines.hogwild.strategy import Hogwild
 from lit_a3c.engines.processes import default_workers
 from lit_a3c.engines.trainer_check import check_precision
+from lit_a3c.policy_module import SCORES
+from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError, check_choice, check_number
 from lit_a3c.utils.machine import check_socket_directory
 
@@ -112,6 +115,22 @@ def _check_best_checkpoint(options: Any) -> None:
             f"best_checkpoint.save_top_k {options.save_top_k} needs names that differ, and best_checkpoint.filename is "
             f"{options.filename!r}. Use for example --best_checkpoint.filename '{{step}}'."
         )
+
+
+def check_monitors(trainer: Trainer) -> None:
+    """Refuse a callback that waits for a metric which nobody logs. Lightning would do so at the first validation.
+
+    Raises:
+        ConfigError: With the metrics of a validation and the nearest.
+    """
+    callbacks = compat.callbacks_of(trainer)
+    if not all(type(callback).__module__.startswith(("lightning.", "lit_a3c.")) for callback in callbacks):
+        return  # a callback of the user's own may log any metric
+    known = [f"val/{name}" for name in SCORES]
+    for callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor not in (*known, "step", "epoch") and not monitor.startswith("train/"):
+            check_choice(f"the monitor of {type(callback).__name__}", monitor, known)
 
 
 _BUDGET = "The length of a training is --data.total_steps."

@@ -74,6 +74,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ["'truncated.ckpt'", "cannot be read", "neighbour 'good.ckpt' is whole"],
     ),
     "foreign checkpoint": (["test", "--ckpt_path", "foreign.ckpt"], ["'foreign.ckpt'", "not written by lit-a3c"]),
+    "whole one that is no neighbour": (["test", "--ckpt_path", "far/alone.ckpt"], ["'far/alone.ckpt' cannot be read"]),
     "pipe as checkpoint": (["test", "--ckpt_path", "pipe.ckpt"], ["'pipe.ckpt' is neither a file nor a directory."]),
     "device as checkpoint": (["test", "--ckpt_path", "/dev/null"], ["'/dev/null' is neither"]),
     "list as checkpoint": (["test", "--ckpt_path", "list.ckpt"], ["'list.ckpt'", "not written by lit-a3c"]),
@@ -138,6 +139,9 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.save({"spaces": {}, "state_dict": Hostile()}, "hostile-zip.ckpt")
         torch.save({"state_dict": {"w": torch.zeros(1)}}, "foreign.ckpt")
         torch.save([1, 2], "list.ckpt")
+        Path("far/away").mkdir(parents=True)
+        Path("far/alone.ckpt").touch()
+        Path("far/away/good.ckpt").write_bytes(good)
         Path("no-runs").mkdir()
         Path("a-file").write_text("in the way\n")
         Path("typo.yaml").write_text("data: {env_id: CartPole-v1, totl_steps: 5}\n")
@@ -155,6 +159,7 @@ def test_bad_input(name: str, directory: Path, refused: Refused, monkeypatch: py
     message = refused(*arguments)
     for word in words:
         assert word in message
+    assert "away" not in message
     assert not Path("hostile-ran").exists()
     assert not Path("runs").exists() or not list(Path("runs").rglob("*.*"))
 

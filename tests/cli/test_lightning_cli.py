@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_a3c.cli.main import main
 from tests.cli.conftest import Refused
@@ -66,6 +68,14 @@ EARLY = {
         ["--model.optimizer", "SparseAdam"],
         ["model.optimizer SparseAdam cannot be used: ", "dense gradients"],
     ),
+    "monitor of the best checkpoint": (
+        ["--best_checkpoint.monitor", "val/retrun_mean"],
+        ["the monitor of ModelCheckpoint 'val/retrun_mean'", "Did you mean 'val/return_mean'?"],
+    ),
+    "monitor of a callback": (
+        ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor", "nosuch"],
+        ["the monitor of EarlyStopping 'nosuch'", "val/return_mean, val/return_sd, val/episode_length"],
+    ),
     "directory of the best checkpoint": (
         ["--best_checkpoint.dirpath", "/dev/null/x"],
         ["'/dev/null/x' cannot be written to"],
@@ -84,6 +94,41 @@ def test_a_refusal_leaves_no_run(name: str, refused: Refused, tmp_path: Path) ->
     for word in words:
         assert word in message
     assert not list(tmp_path.glob("runs/**/*.*"))
+
+
+class Logging(Callback):
+    """Logs a metric of its own."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.callback_metrics["mine"] = torch.zeros(())
+
+
+def test_a_callback_may_log_what_another_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = ["--trainer.callbacks+=tests.cli.test_lightning_cli.Logging"]
+    assert main([*SHORT, *mine, "--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor", "mine"]) == 0
+
+
+def test_what_lightning_raises_during_a_run_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A callback of the user's own may log any metric, so this one is noticed at the first validation."""
+    monkeypatch.chdir(tmp_path)
+    mine = ["--trainer.callbacks+=tests.cli.test_lightning_cli.Logging"]
+    assert main([*SHORT, *mine, "--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor", "nosuch"]) == 1
+    message = capfd.readouterr().err
+    assert message.startswith(
+        "lit-a3c: the run has failed: RuntimeError: Early stopping conditioned on metric `nosuch`"
+    )
+    assert len(message.splitlines()) == 1
+
+
+def test_a_rollout_that_is_longer_than_the_training_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*SHORT, "--data.rollout_length", "7"]) == 0
+    assert "CartPole-v1, 1 steps (one rollout has 7), serial" in capfd.readouterr().out
 
 
 def test_an_optimizer_that_needs_a_closure_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
