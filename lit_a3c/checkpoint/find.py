@@ -51,6 +51,8 @@ def resolve_checkpoint(given: str, prefer: str) -> Path:
         return _first_good([found[0], *_by_age(found[0].parent, "*", below=False)])
     if path.exists():
         raise ConfigError(f"--ckpt_path {given!r} is neither a file nor a directory.")
+    if path.is_symlink():
+        raise ConfigError(f"--ckpt_path {given!r} is a link to a file that does not exist.")
     near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
     raise ConfigError(f"--ckpt_path {given!r} does not exist.{near}")
 

@@ -75,6 +75,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "foreign checkpoint": (["test", "--ckpt_path", "foreign.ckpt"], ["'foreign.ckpt'", "not written by lit-a3c"]),
     "whole one that is no neighbour": (["test", "--ckpt_path", "far/alone.ckpt"], ["'far/alone.ckpt' cannot be read"]),
+    "link as checkpoint": (
+        ["test", "--ckpt_path", "link.ckpt"],
+        ["'link.ckpt' is a link to a file that does not ex"],
+    ),
     "pipe as checkpoint": (["test", "--ckpt_path", "pipe.ckpt"], ["'pipe.ckpt' is neither a file nor a directory."]),
     "device as checkpoint": (["test", "--ckpt_path", "/dev/null"], ["'/dev/null' is neither"]),
     "list as checkpoint": (["test", "--ckpt_path", "list.ckpt"], ["'list.ckpt'", "not written by lit-a3c"]),
@@ -134,6 +138,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path("truncated.ckpt").write_bytes(good[: len(good) // 2])
         Path("empty.ckpt").touch()
         os.mkfifo("pipe.ckpt")
+        Path("link.ckpt").symlink_to("nothing")
         Path("text.ckpt").write_text("these are words\n")
         Path("hostile.ckpt").write_bytes(pickle.dumps({"spaces": Hostile()}))
         torch.save({"spaces": {}, "state_dict": Hostile()}, "hostile-zip.ckpt")
