@@ -120,7 +120,7 @@ def try_optimizer(factory: Callable[[Iterable], Optimizer], parameters: Iterable
         p.grad = torch.zeros_like(p)
     optimizer = make_optimizer(factory, iter(copies), in_checkpoint=None)
     try:
-        optimizer.step(lambda: torch.zeros(()))  # as Lightning does; LBFGS needs it
+        optimizer.step(lambda: 0.0)  # Lightning gives a closure, too, and LBFGS needs it
     except Exception as error:  # each optimizer has reasons of its own
         raise ConfigError(f"model.optimizer {type(optimizer).__name__} cannot be used: {error}.") from error
 
