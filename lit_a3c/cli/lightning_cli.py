@@ -198,7 +198,9 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             super().instantiate_classes()
         except ConfigError:
             raise
-        except (TypeError, ValueError, OverflowError, ImportError, MisconfigurationException) as error:
+        except (TypeError, ValueError, OverflowError, ImportError, RuntimeError, MisconfigurationException) as error:
+            if isinstance(error, RuntimeError) and not raised_by_lightning(error):
+                raise  # by the machine, say
             raise ConfigError(format_class_error(error)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

@@ -96,6 +96,12 @@ def test_a_refusal_leaves_no_run(name: str, refused: Refused, tmp_path: Path) ->
     assert not list(tmp_path.glob("runs/**/*.*"))
 
 
+def test_what_lightning_refuses_of_slurm_is_one_line(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"NTASKS": "2", "JOB_NAME": "train", "JOB_ID": "5", "NODEID": "0", "LOCALID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    assert refused(*SHORT).startswith("You set `--ntasks=2` in your SLURM bash script")
+
+
 class Logging(Callback):
     """Logs a metric of its own."""
 
