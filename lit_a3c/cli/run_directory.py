@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,15 @@ def name_run(logger: Any, env_id: str) -> None:
         env_id: The environment.
 
     Raises:
-        ConfigError: The directory cannot be written to, or the name is none for a directory.
+        ConfigError: The directory cannot be written to or has a variable that is not set, or the name is none for a
+            directory.
     """
     option = "data.env_id" if logger.get("name") is None else "trainer.logger.name"
     if logger.get("name") is None:
         logger["name"] = env_id.split("/")[-1].split(":")[-1]
     logger["save_dir"] = str(user_path(logger["save_dir"], "trainer.logger.save_dir"))
+    if unset := re.search(r"\$\{?\w+", os.path.expandvars(logger["save_dir"])):
+        raise ConfigError(f"trainer.logger.save_dir {logger['save_dir']!r}: the variable {unset[0]} is not set.")
     check_writable(logger["save_dir"])
     directory = user_path(str(Path(logger["save_dir"], logger["name"])), option)
     checkpoints = directory / str(logger.get("version")) / "checkpoints"

@@ -114,6 +114,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "categorical head": ([*MUJOCO, "--model.head", "lit_a3c.CategoricalHead"], ["Box(", "lit_a3c.GaussianHead"]),
     "images wanted": ([*FIT, "--model.body", "lit_a3c.A3CBody"], ["A3CBody", "(4,)", "lit_a3c.MLPBody"]),
     "unwritable directory": ([*FIT, "--trainer.logger.save_dir", "/dev/null/x"], ["'/dev/null/x'", "written"]),
+    "variable that is not set": (
+        [*FIT, "--trainer.logger.save_dir", "$NOSUCH/x"],
+        ["the variable $NOSUCH is not set"],
+    ),
     "file in the way": ([*FIT, "--trainer.logger.save_dir", "a-file"], ["'a-file'", "written"]),
     "file on the way": ([*FIT, "--trainer.logger.save_dir", "a-file/x"], ["'a-file/x'", "written"]),
 }

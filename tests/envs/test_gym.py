@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from gymnasium.spaces import Box, Discrete
 
 from lit_a3c.envs import EnvConfig
 from lit_a3c.utils.errors import ConfigError
+from tests.commands import environment
 from tests.dummy_envs import LIMIT, dummy
 
 MUJOCO = {
@@ -194,6 +197,21 @@ def test_a_module_that_cannot_be_imported_says_where(
     Path(f"{name}.py").write_text(text)
     with pytest.raises(ConfigError, match=rf"data.env_id '{name}:X-v0': importing '{name}' failed: {message}\.$"):
         EnvConfig(f"{name}:X-v0")
+
+
+def test_drawing_without_a_screen_says_nothing() -> None:
+    """SDL, which draws CartPole, would look for a screen and report an error on stderr at every video."""
+    code = (
+        "from lit_a3c.envs import EnvConfig\n"
+        "env = EnvConfig('CartPole-v1').make(1, seed=0, training=False, render=True)\n"
+        "env.torchrl.reset()\n"
+        "print(env.gym.render()[0].shape)"
+    )
+    screen = ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "SDL_VIDEODRIVER")
+    variables = {name: value for name, value in environment().items() if name not in screen}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "(400, 600, 3)\n"
+    assert "XDG" not in done.stderr
 
 
 def test_an_environment_that_cannot_be_made_says_why() -> None:
