@@ -167,7 +167,10 @@ def _unreadable(data: bytes, error: Exception) -> str:
         return "it is empty"
     if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
         return f"it holds {found[1][:80]!r}, and a checkpoint holds tensors and plain types alone"
-    if isinstance(error, pickle.UnpicklingError) or not data.startswith((b"PK", b"\x80")):
+    foreign = isinstance(error, pickle.UnpicklingError) or not data.startswith((b"PK", b"\x80"))
+    with contextlib.suppress(zipfile.BadZipFile, ValueError, NotImplementedError):
+        foreign |= not any(name.endswith("/data.pkl") for name in zipfile.ZipFile(io.BytesIO(data)).namelist())
+    if foreign:
         return "it is not a file that torch has written"
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
     return f"it is damaged ({reason.partition('. ')[0]})"

@@ -146,9 +146,17 @@ def saved(value: Any) -> bytes:
     return data.getvalue()
 
 
+def zipped(name: str) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr(name, "{}")
+    return data.getvalue()
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
+        (zipped("policy.pth"), "it is not a file that torch has written"),
         (b"", "it is empty"),
         (b"step,loss\n1,2\n", "it is not a file that torch has written"),
         (pickle.dumps({"a": 1}), "it is not a file that torch has written"),
@@ -156,7 +164,7 @@ def saved(value: Any) -> bytes:
         (saved(torch.nn.Identity()), "it holds 'torch.nn.modules.linear.Identity', and a checkpoint"),
         (saved({"a": 1})[:300], "it is damaged (PytorchStreamReader failed reading zip archive: "),
     ],
-    ids=["empty", "text", "pickle", "function", "module", "cut"],
+    ids=["archive", "empty", "text", "pickle", "function", "module", "cut"],
 )
 def test_a_file_that_cannot_be_read_says_what_it_is(data: bytes, reason: str) -> None:
     """Torch would recommend to read it without safety."""
