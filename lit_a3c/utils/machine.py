@@ -62,12 +62,17 @@ def check_process(argv: list[str]) -> None:
 
     Raises:
         ConfigError: The directory is gone, memory is limited to too little, the locale lacks letters, Python drops
-            docstrings, or ``MUJOCO_GL`` is wrong.
+            docstrings or makes errors of warnings, or ``MUJOCO_GL`` is wrong.
     """
     if (renderer := os.environ.get("MUJOCO_GL", "")).lower().strip() not in RENDERERS:
         raise ConfigError(f"the environment variable MUJOCO_GL is {renderer!r}. Set it to egl, osmesa or glfw.")
     if sys.flags.optimize > 1:
         raise ConfigError("Python drops docstrings (-OO, PYTHONOPTIMIZE=2), and TorchRL cannot be imported without.")
+    if "error" in sys.warnoptions:
+        raise ConfigError(
+            "Python makes errors of all warnings (-W error, PYTHONWARNINGS=error), and libraries warn while they are "
+            "imported."
+        )
     for argument in argv:
         if any("\udc80" <= letter <= "\udcff" for letter in argument):  # Python's stand-in for a byte
             raise ConfigError(
