@@ -32,9 +32,11 @@ COMMAND = [*LAUNCH, "fit", "--config", "cartpole.yaml", "--engine", "serial"]
         ("mkdir gone; cd gone; rmdir ../gone", "current directory"),
         ("ulimit -v 500000", "ulimit -v"),
         ("export PYTHONOPTIMIZE=2", "PYTHONOPTIMIZE=2"),
+        ("export PYTHONWARNINGS=error", "PYTHONWARNINGS=error"),
+        ("export MUJOCO_GL=egll", "MUJOCO_GL is 'egll'. Set it to egl"),
         ('export LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0; set -- "$@" --trainer.logger.name ü', "PYTHONUTF8=1"),
     ],
-    ids=["deleted directory", "little memory", "no docstrings", "letters without a locale"],
+    ids=["deleted directory", "little memory", "no docstrings", "warnings", "renderer", "letters without a locale"],
 )
 def test_what_can_be_known_at_once_is_refused_at_once(prelude: str, says: str, tmp_path: Path) -> None:
     """Before torch is imported."""
