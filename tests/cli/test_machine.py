@@ -94,12 +94,13 @@ def test_too_few_open_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    config, policy = setting("CartPole-v1", "async", workers=2)
+    ledger = StepLedger()
     monkeypatch.setattr(machine, "MOST_DESCRIPTORS", 64)
     resource.setrlimit(resource.RLIMIT_NOFILE, (60, limit[1]))
     try:
-        config, policy = setting("CartPole-v1", "async", workers=2)
         with pytest.raises(ConfigError, match=r"open files for 2 workers, and the limit is 64 \(`ulimit -n`\)"):
-            make_source(config, policy, StepLedger())
+            make_source(config, policy, ledger)
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 64
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
