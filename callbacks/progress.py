@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from tqdm import tqdm
 
 from lit_a3c import A3C
+from lit_a3c.utils.errors import check_number
 
 
 class StepProgressBar(TQDMProgressBar):
@@ -19,6 +20,7 @@ class StepProgressBar(TQDMProgressBar):
     """
 
     def __init__(self, refresh_rate: int = 50) -> None:
+        check_number("progress.refresh_rate", refresh_rate, low=1, whole=True)
         super().__init__(refresh_rate=refresh_rate)
 
     def get_metrics(

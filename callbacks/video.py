@@ -16,6 +16,7 @@ from lit_a3c.callbacks.score_table import run_directory
 from lit_a3c.utils import compat
 from lit_a3c.utils.disk import DiskError, Outage
 from lit_a3c.utils.errors import check_number
+from lit_a3c.utils.one_line import one_line
 from lit_a3c.utils.signals import INTERRUPTION
 
 
@@ -88,7 +89,7 @@ class VideoRecorder(Callback):
             INTERRUPTION.check()  # the signal may have ended the encoder, too
             self._broken = True
             rank_zero_warn(
-                f"No video: {type(error).__name__}: {error}. "
+                f"No video: {one_line(error)}. "
                 "Without a screen MuJoCo draws through EGL (Debian: libegl1) or OSMesa (MUJOCO_GL=osmesa, libosmesa6)."
             )
             return

@@ -105,6 +105,26 @@ def make_optimizer(
     return optimizer
 
 
+def try_optimizer(factory: Callable[[Iterable], Optimizer], parameters: Iterable[Tensor]) -> None:
+    """Refuse an optimizer that cannot be made, or whose first update fails, before a training begins.
+
+    Args:
+        factory: Makes it from the parameters.
+        parameters: The parameters. They are not changed.
+
+    Raises:
+        ConfigError: With the optimizer's own reason.
+    """
+    copies = [p.detach().clone().requires_grad_() for p in parameters]
+    for p in copies:
+        p.grad = torch.zeros_like(p)
+    optimizer = make_optimizer(factory, iter(copies), in_checkpoint=None)
+    try:
+        optimizer.step(lambda: 0.0)  # Lightning gives a closure, too, and LBFGS needs it
+    except Exception as error:  # each optimizer has reasons of its own
+        raise ConfigError(f"model.optimizer {type(optimizer).__name__} cannot be used: {error}.") from error
+
+
 class LinearSchedule(LambdaLR):
     """A learning rate that is always ``share()`` of the initial one.
 

@@ -26,6 +26,9 @@ from lit_a3c.rollout import Episode
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import check_number
 
+SCORES = {"return_mean": "mean", "return_sd": "sd", "episode_length": "length"}
+"""The metrics of an evaluation, each with its name in the summary of the episodes."""
+
 
 class PolicyModule(LightningModule):
     """A policy, the counters of its training, and its score.
@@ -167,8 +170,7 @@ class PolicyModule(LightningModule):
 
     def _publish_score(self, stage: str) -> None:
         summary = summarize(self.episodes, self.spaces)
-        names = {"return_mean": "mean", "return_sd": "sd", "episode_length": "length"}
-        self.publish({f"{stage}/{name}": summary[key] for name, key in names.items()})
+        self.publish({f"{stage}/{name}": summary[key] for name, key in SCORES.items()})
 
     # Checkpoints: tensors and plain types only, so that ``weights_only=True`` can load them
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from lit_a3c.optim import LinearSchedule, RMSprop, gradient_norm, make_optimizer, parameters_of
+from lit_a3c.optim import LinearSchedule, RMSprop, gradient_norm, make_optimizer, parameters_of, try_optimizer
 from lit_a3c.utils.errors import ConfigError
 
 
@@ -175,3 +175,14 @@ def test_the_gradient_norm_is_of_all_gradients_together() -> None:
     assert float(norm) == 13
     assert [id(p) for p in with_gradient] == [id(parameters[0]), id(parameters[2])]
     assert [id(p) for p in parameters_of(optimizer)] == [id(p) for p in parameters]
+
+
+def test_trying_an_optimizer_changes_no_parameter() -> None:
+    """Weight decay changes the copies alone."""
+    parameter = torch.ones(3, requires_grad=True)
+    try_optimizer(lambda parameters: torch.optim.SGD(parameters, lr=1.0, weight_decay=0.5), [parameter])
+    assert torch.equal(parameter, torch.ones(3))
+    assert parameter.grad is None
+    with pytest.raises(ConfigError, match=r"model.optimizer SparseAdam cannot be used: .*dense gradients.*[^.]\.$"):
+        try_optimizer(torch.optim.SparseAdam, [parameter])
+    assert torch.equal(parameter, torch.ones(3))

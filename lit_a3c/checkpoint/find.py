@@ -34,17 +34,25 @@ def resolve_checkpoint(given: str, prefer: str) -> Path:
         newest = _newest(RUNS, given)
         if newest is None:
             raise ConfigError(f"--ckpt_path {given!r}: there is no {given}.ckpt below {str(RUNS.absolute())!r}.")
-        return _first_good([newest, *_by_age(newest.parent, "*")])
+        return _first_good([newest, *_by_age(newest.parent, "*", below=False)])
     if "://" in given:
         return download(given)
     path = user_path(given, "--ckpt_path")
     if path.is_file():
         return path
     if path.is_dir():
+        try:
+            next(path.iterdir(), None)
+        except OSError as error:
+            raise ConfigError(f"--ckpt_path {given!r} cannot be read: {error.strerror}.") from error
         found = [file for stem in (prefer, "last", "*") for file in _by_age(path, stem)]
         if not found:
             raise ConfigError(f"--ckpt_path {given!r} has no checkpoint (*.ckpt) in it.")
-        return _first_good([found[0], *_by_age(found[0].parent, "*")])
+        return _first_good([found[0], *_by_age(found[0].parent, "*", below=False)])
+    if path.exists():
+        raise ConfigError(f"--ckpt_path {given!r} is neither a file nor a directory.")
+    if path.is_symlink():
+        raise ConfigError(f"--ckpt_path {given!r} is a link to a file that does not exist.")
     near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
     raise ConfigError(f"--ckpt_path {given!r} does not exist.{near}")
 
@@ -58,7 +66,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         checkpoint = load_verified(path)
     except (OSError, CorruptCheckpointError) as error:
-        others = [file for file in _by_age(path.parent, "*") if file != path and _good(file)]
+        others = [file for file in _by_age(path.parent, "*", below=False) if file != path and _good(file)]
         instead = f" Its neighbour {str(others[0])!r} is whole." if others else ""
         raise ConfigError(f"--ckpt_path {str(path)!r} cannot be read as a checkpoint: {error}.{instead}") from error
     try:
@@ -79,16 +87,17 @@ def _first_good(files: list[Path]) -> Path:
 
 
 def _good(file: Path) -> bool:
+    """Whether this is a whole checkpoint of this library."""
     try:
-        load_verified(file)
-    except (OSError, CorruptCheckpointError):
+        check_contents(load_verified(file))
+    except (OSError, CorruptCheckpointError, ConfigError):
         return False
     return True
 
 
-def _by_age(directory: Path, stem: str) -> list[Path]:
-    """The checkpoints of this name in a directory and below, the newest first."""
-    files = [file for file in directory.glob(f"**/{stem}.ckpt") if file.is_file()]
+def _by_age(directory: Path, stem: str, *, below: bool = True) -> list[Path]:
+    """The checkpoints of this name in a directory and, unless told otherwise, below it; the newest first."""
+    files = [file for file in directory.glob(f"**/{stem}.ckpt" if below else f"{stem}.ckpt") if file.is_file()]
     return sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
 
 

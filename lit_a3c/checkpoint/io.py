@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import pickle
+import re
 import sys
 import warnings
 import zipfile
@@ -54,8 +56,7 @@ def deserialize(data: bytes, map_location: Any = "cpu") -> Any:
             warnings.simplefilter("ignore")  # torch on files that are no checkpoints; the error says it
             checkpoint = torch.load(io.BytesIO(data), map_location=map_location, weights_only=True)
     except Exception as error:  # a damaged file makes torch and pickle raise almost anything
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        raise CorruptCheckpointError(reason) from error
+        raise CorruptCheckpointError(_unreadable(data, error)) from error
     if not marked and isinstance(checkpoint, dict) and CHECKSUMMED in checkpoint:
         raise CorruptCheckpointError("its checksum is missing: the file is damaged")
     return checkpoint
@@ -158,6 +159,21 @@ def _is_compressed(data: bytes) -> bool:
             return any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return False  # torch's older format, or no checkpoint, which torch says itself
+
+
+def _unreadable(data: bytes, error: Exception) -> str:
+    """Why torch cannot read a file. Its own words are long, and recommend to read such a file without safety."""
+    if not data:
+        return "it is empty"
+    if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        return f"it holds {found[1][:80]!r}, and a checkpoint holds tensors and plain types alone"
+    foreign = isinstance(error, pickle.UnpicklingError) or not data.startswith((b"PK", b"\x80"))
+    with contextlib.suppress(zipfile.BadZipFile, ValueError, NotImplementedError):
+        foreign |= not any(name.endswith("/data.pkl") for name in zipfile.ZipFile(io.BytesIO(data)).namelist())
+    if foreign:
+        return "it is not a file that torch has written"
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    return f"it is damaged ({reason.partition('. ')[0]})"
 
 
 def _finite(value: Any) -> bool:

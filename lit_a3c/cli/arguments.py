@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from enum import Enum
 from typing import Any
 
 import yaml
@@ -20,6 +21,8 @@ def _load(text: str) -> Any:
 
 
 set_loader(STRICT_YAML, _load, exceptions=(yaml.YAMLError,))
+# Lightning's Timer has a member of an enumeration as a default. jsonargparse writes what is annotated as text as it is.
+yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, member: dumper.represent_data(member.value))
 
 
 class Answered(SystemExit):

@@ -21,17 +21,19 @@ from lit_a3c.callbacks.video import VideoRecorder
 from lit_a3c.checkpoint.find import read_checkpoint
 from lit_a3c.checkpoint.io import SafeCheckpointIO
 from lit_a3c.cli.arguments import Answered, Debug
+from lit_a3c.cli.class_errors import format_class_error, raised_by_lightning
 from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
 from lit_a3c.cli.library_lines import print_reasons, silence_library_warnings
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
 from lit_a3c.cli.parts import give_way, spaces_of
-from lit_a3c.cli.run_directory import continue_run, name_run, write_config
-from lit_a3c.cli.validation import check_options, trainer_options
+from lit_a3c.cli.run_directory import check_checkpoint_directories, continue_run, name_run, write_config
+from lit_a3c.cli.validation import check_monitors, check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
 from lit_a3c.engines.registry import EngineName
 from lit_a3c.engines.trainer_check import check_trainer
 from lit_a3c.metrics.logger import start_run
 from lit_a3c.module import A3C
+from lit_a3c.optim import try_optimizer
 from lit_a3c.utils import compat
 from lit_a3c.utils.disk import DiskError
 from lit_a3c.utils.errors import ConfigError, RunError
@@ -76,9 +78,11 @@ def run(argv: list[str]) -> int:
     except (ConfigError, RunError):
         raise
     except Exception as error:
-        if not compat.raised_while_restoring(error):
-            raise
-        raise ConfigError(f"the checkpoint cannot be restored: {one_line(error)}.") from error
+        if compat.raised_while_restoring(error):
+            raise ConfigError(f"the checkpoint cannot be restored: {one_line(error)}.") from error
+        if raised_by_lightning(error):
+            raise RunError(f"the run has failed: {one_line(error)}.") from error
+        raise
     return 0
 
 
@@ -145,7 +149,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         command = self.config.subcommand
         if self.config[command].trust_checkpoint:  # the flag itself has been taken out of the arguments
             raise ConfigError(f"{TRUST} is a flag of the command line. A config cannot set it.")
-        check_options(self.config[command], fit=command == "fit")
+        check_options(self.config[command], command)
 
     def before_instantiate_classes(self) -> None:
         """Let the parts of the network fit the spaces, name the run, refuse a directory that cannot be written to."""
@@ -156,7 +160,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         if self.subcommand != "fit" or not trainer.logger:
             return
         options = trainer.logger.get("init_args") if not isinstance(trainer.logger, bool | list) else None
-        if options is not None and "save_dir" in options:
+        if options is not None and all(name in options for name in ("save_dir", "name", "version")):
             continue_run(options, self.config[self.subcommand].ckpt_path)
             name_run(options, self.config[self.subcommand].data.env_id)
 
@@ -169,14 +173,19 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         """
         config, data = self.config[self.subcommand], self.datamodule
         check_trainer(self.trainer)
+        check_monitors(self.trainer)
         if config.ckpt_path:
             checkpoint = read_checkpoint(Path(config.ckpt_path))
             if (done := checkpoint["steps"] - checkpoint.get("first_step", 0)) >= data.total_steps:
                 raise ConfigError(f"the run has finished its {done:,} steps. Give it more with --data.total_steps.")
+        try_optimizer(self.model.make_optimizer, self.model.policy.parameters())
+        check_checkpoint_directories(self.trainer)
         start_run(self.trainer, config.ckpt_path)
+        rollout = data.envs_per_worker * data.rollout_length
+        longer = f" (one rollout has {rollout:,})" if rollout > data.total_steps else ""
         print(
-            f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps, {config.engine}, {data.workers} workers of "
-            f"{data.envs_per_worker} environments; files in {self.trainer.log_dir or self.trainer.default_root_dir}",
+            f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps{longer}, {config.engine}, {data.workers} workers "
+            f"of {data.envs_per_worker} environments; files in {self.trainer.log_dir or self.trainer.default_root_dir}",
             flush=True,
         )
 
@@ -194,8 +203,10 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             super().instantiate_classes()
         except ConfigError:
             raise
-        except (TypeError, ValueError, OverflowError, ImportError, MisconfigurationException) as error:
-            raise ConfigError(str(error).strip().splitlines()[0]) from error
+        except (TypeError, ValueError, OverflowError, ImportError, RuntimeError, MisconfigurationException) as error:
+            if isinstance(error, RuntimeError) and not raised_by_lightning(error):
+                raise  # by the machine, say
+            raise ConfigError(format_class_error(error)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand]

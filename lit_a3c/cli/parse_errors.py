@@ -30,10 +30,13 @@ IN_WORDS = {
     "dict": "a mapping such as {key: value}",
     "list": "a list such as [1, 2]",
     "Sequence": "a list such as [1, 2]",
+    "tuple": "a list such as [1, 2]",
     "Iterable": "a list",
     "NoneType": "null",
 }
 """What a user may write for a type."""
+PLAIN = r"^[ -]*Expected (?:a )?(?:<class '(?:int|float|tuple)'>|tuple with)"
+"""How a message begins that is about a number or a tuple of them, although a class, ``Tensor``, is accepted as well."""
 
 
 class ParseError(ConfigError):
@@ -93,9 +96,10 @@ def _describe(message: str, parser: Parser) -> str:
     actions = (action for action in compat.actions_of(parser) if action.dest == key)
     classes = compat.accepted_classes(next(actions, None))
     if quoted := re.search(rf"^[ -]*(.*{re.escape(AT)}.*)$", message, re.MULTILINE):
-        explanation = quoted[1].replace(AT, f"{AT}{key}.")
-        unknown = re.match(rf"there is no option '--{re.escape(AT)}(\w+)' of \w+\.$", quoted[1])
-        return explanation + _owners(unknown[1], classes) if unknown else explanation
+        unknown = re.match(rf"(there is no option '--{re.escape(AT)}(\w+)' of \w+\.)( Its options: .*)?$", quoted[1])
+        owners = _owners(unknown[2], classes) if unknown else ""
+        explanation = unknown[1] if unknown and owners else quoted[1]
+        return explanation.replace(AT, f"{AT}{key}.") + owners
     if nested := re.search(r"NestedArg\(key='([^']+)'", message):
         refused = f"there is no option '--{AT}{key}.{nested[1]}' before '--{AT}{key}' names a class."
         return refused + _owners(nested[1], classes)
@@ -111,6 +115,8 @@ def _refused_option(message: str, parser: Parser) -> str:
         commands = "|".join(_commands(parser))
         names = [re.sub(rf"^({commands})\.", "", name) for name in missing[1].split(", ")]
         return "missing: " + ", ".join(f"'--{AT}{name}'" for name in names)
+    if key := re.match(r"Key must be a string, got: (.*)\.$", message):
+        return f"a key of a config must be the name of an option, and one is {key[1]} (YAML takes on and yes for True)."
     if linked := re.match(r"argument (\S+) --> (\S+):", message):
         return f"there is no option '--{AT}{linked[2]}': its value is that of {AT}{linked[1]}."
     unknown = re.search(r"unrecognized arguments: --([^\s=]+)|accept option '([^']+)'|Option '([^']+)' is not", message)
@@ -119,9 +125,12 @@ def _refused_option(message: str, parser: Parser) -> str:
     given = next(filter(None, unknown.groups()))
     if parser.class_name and given == "class_path":  # then the mapping that has it was not taken for a class
         return f"beside '--{AT}class_path' there may be '--{AT}init_args' and nothing else."
-    near = _nearest(given, _options(parser))
-    where = f" of {parser.class_name}" if parser.class_name else ""
-    return f"there is no option '--{AT}{given}'{where}." + (f" Did you mean '--{AT}{near}'?" if near else "")
+    options = _options(parser)
+    refused = f"there is no option '--{AT}{given}'" + (f" of {parser.class_name}." if parser.class_name else ".")
+    if near := _nearest(given, options):
+        return f"{refused} Did you mean '--{AT}{near}'?"
+    own = sorted({option.partition(".")[0] for option in options} - {"class_path", "init_args", "help"})
+    return f"{refused} Its options: {', '.join(own)}." if parser.class_name and own else refused
 
 
 def _options(parser: argparse.ArgumentParser) -> set[str]:
@@ -169,8 +178,11 @@ def _refused_value(message: str, key: str, classes: compat.AcceptedClasses) -> s
     name = f"{AT}{key}"
     if several := re.search(r"Multiple subclasses with name (\w+)\..*?: (.*?)\.?$", message, re.MULTILINE):
         return f"{name} {several[1]!r} is the name of several classes. Give a path: {several[2]}."
-    value = re.search(r"G(?:ot|iven) value: (.*)|Unable to load config ['\"](.*)['\"]", message)
-    if classes.subclasses and (path := _class_path(message) or (value and value[1])):
+    value = re.search(r"G(?:ot|iven) value: ?(.*)|Unable to load config ['\"](.*)['\"]", message)
+    path = _class_path(message)
+    if path is None and value:
+        path = value[1]
+    if classes.subclasses and path is not None and not re.search(PLAIN, message, re.MULTILINE):
         kinds = " or ".join(dict.fromkeys(cls.__name__ for cls in classes.types))
         return f"{name} {path!r} is no {kinds} that can be imported.{_near_class(path, classes)}"
     allowed = _allowed(message)
@@ -187,12 +199,13 @@ def _class_path(message: str) -> str | None:
     """The class path that cannot be used, where the complaint is about one."""
     for pattern in (
         r"given class_path '([^']+)'",
-        r"dot import path string: (\S+)",
+        r"Not a valid subclass of \w+\. Got value: ([\w.]+)$",
+        r"dot import path string: ?(\S*)",
         r"Import path (\S+) does not correspond",
         r"class_path'?[=:] ?'([^']+)'",
         r"Expected a path but (\S+) either",
     ):
-        if found := re.search(pattern, message):
+        if found := re.search(pattern, message, re.MULTILINE):
             return found[1]
     return None
 
@@ -211,10 +224,12 @@ def _allowed(message: str) -> list[str]:
     """The types and literals that a message expects, in plain words."""
     kinds = re.findall(r"Expected (?:a )?<class '([\w.]+)'>", message)
     names = [kind.rpartition(".")[2] for kind in kinds]
+    lengths = [f"a list of {length} values" for length in re.findall(r"Expected a tuple with (\d+) element", message)]
     literals = _literals(message)
     choice = [f"one of {', '.join(literals)}" if len(literals) > 1 else "".join(literals)]
     numbers = [name for name in names if name != "NoneType"]
     return [
+        *lengths,
         *(IN_WORDS.get(name, name) for name in numbers),
         *(choice if literals else []),
         *(["null"] if len(numbers) < len(names) else []),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lit_a3c.checkpoint.find import RUNS
 from lit_a3c.utils.disk import check_room, reason, replace_whole, say
@@ -42,12 +46,15 @@ def name_run(logger: Any, env_id: str) -> None:
         env_id: The environment.
 
     Raises:
-        ConfigError: The directory cannot be written to, or the name is none for a directory.
+        ConfigError: The directory cannot be written to or has a variable that is not set, or the name is none for a
+            directory.
     """
     option = "data.env_id" if logger.get("name") is None else "trainer.logger.name"
     if logger.get("name") is None:
         logger["name"] = env_id.split("/")[-1].split(":")[-1]
     logger["save_dir"] = str(user_path(logger["save_dir"], "trainer.logger.save_dir"))
+    if unset := re.search(r"\$\{?\w+", os.path.expandvars(logger["save_dir"])):
+        raise ConfigError(f"trainer.logger.save_dir {logger['save_dir']!r}: the variable {unset[0]} is not set.")
     check_writable(logger["save_dir"])
     directory = user_path(str(Path(logger["save_dir"], logger["name"])), option)
     checkpoints = directory / str(logger.get("version")) / "checkpoints"
@@ -65,6 +72,17 @@ def check_writable(directory: str) -> None:
         check_room(_expanded(directory))
     except OSError as error:
         raise ConfigError(f"the output directory {directory!r} cannot be written to: {error.strerror}.") from error
+
+
+def check_checkpoint_directories(trainer: Trainer) -> None:
+    """Refuse a directory of a ``ModelCheckpoint`` that cannot be written to: its training would leave no checkpoint.
+
+    Raises:
+        ConfigError: The directory is given, and cannot be written to.
+    """
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.dirpath and "://" not in str(callback.dirpath):
+            check_writable(str(callback.dirpath))
 
 
 def write_config(directory: str | None, text: str) -> None:

@@ -7,12 +7,15 @@ import re
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Trainer
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.callbacks import Timer
 
 from lit_a3c.engines.hogwild.strategy import Hogwild
 from lit_a3c.engines.processes import default_workers
 from lit_a3c.engines.trainer_check import check_precision
+from lit_a3c.policy_module import SCORES
+from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError, check_choice, check_number
 from lit_a3c.utils.machine import check_socket_directory
 
@@ -24,22 +27,30 @@ ACCELERATORS = {
     "mps": MPSAccelerator.is_available,
 }
 """Values of ``trainer.accelerator``, each with whether this machine has one."""
+PLAYED = {"validate": "limit_val_batches", "test": "limit_test_batches", "predict": "limit_predict_batches"}
+"""The option that limits the episodes of a command."""
 
 
-def check_options(config: Any, *, fit: bool) -> None:
+def check_options(config: Any, command: str) -> None:
     """Refuse options that cannot work together or by themselves.
 
     Args:
         config: A command's whole configuration.
-        fit: Whether the command trains. Other commands use no engine.
+        command: Its name. Commands other than ``fit`` use no engine.
 
     Raises:
         ConfigError: Such an option is given.
     """
+    fit = command == "fit"
+    if not fit and config.trainer[PLAYED[command]] == 0:
+        raise ConfigError(f"trainer.{PLAYED[command]} 0 plays nothing.")
     if not isinstance(config.seed_everything, bool):
         check_number("seed_everything", config.seed_everything, low=0, high=2**32 - 1, whole=True)
     check_number("trainer.log_every_n_steps", config.trainer.log_every_n_steps or 0, low=0, whole=True)
     check_number("trainer.gradient_clip_val", config.trainer.gradient_clip_val or 0, low=0)
+    check_number("trainer.accumulate_grad_batches", config.trainer.accumulate_grad_batches, low=1, whole=True)
+    if config.trainer.num_sanity_val_steps is not None:
+        check_number("trainer.num_sanity_val_steps", config.trainer.num_sanity_val_steps, low=-1, whole=True)
     if isinstance(config.trainer.val_check_interval, int | float):
         check_number("trainer.val_check_interval", config.trainer.val_check_interval, above=0)
         each = config.trainer.check_val_every_n_epoch
@@ -50,6 +61,7 @@ def check_options(config: Any, *, fit: bool) -> None:
             )
     if fit:
         _check_amount(config.trainer)
+        _check_best_checkpoint(config.best_checkpoint)
     if config.num_workers != "auto":
         check_number("num_workers", config.num_workers, low=1, high=1024, whole=True)
     if fit and config.engine != "serial":
@@ -74,6 +86,9 @@ def _check_amount(trainer: Any) -> None:
     for name in ("limit_train_batches", "max_steps", "max_epochs"):
         if trainer[name] == 0:
             raise ConfigError(f"trainer.{name} 0 trains nothing. {_BUDGET}")
+    interval = trainer.val_check_interval
+    if interval is not None and not isinstance(interval, int | float) and _seconds(interval) <= 0:
+        raise ConfigError(f"trainer.val_check_interval {str(interval)!r} must be more than no time.")
     if trainer.max_time is not None and _seconds(trainer.max_time) <= 0:
         raise ConfigError(f"trainer.max_time {str(trainer.max_time)!r} trains nothing. {_BUDGET}")
     if trainer.overfit_batches:
@@ -88,11 +103,41 @@ def _check_amount(trainer: Any) -> None:
         )
 
 
+def _check_best_checkpoint(options: Any) -> None:
+    """Refuse to keep several checkpoints in one file.
+
+    Args:
+        options: Those of ``ModelCheckpoint``.
+    """
+    one_name = options.filename is not None and "{" not in options.filename
+    if one_name and not options.enable_version_counter and options.save_top_k not in (0, 1):
+        raise ConfigError(
+            f"best_checkpoint.save_top_k {options.save_top_k} needs names that differ, and best_checkpoint.filename is "
+            f"{options.filename!r}. Use for example --best_checkpoint.filename '{{step}}'."
+        )
+
+
+def check_monitors(trainer: Trainer) -> None:
+    """Refuse a callback that waits for a metric which nobody logs. Lightning would do so at the first validation.
+
+    Raises:
+        ConfigError: With the metrics of a validation and the nearest.
+    """
+    callbacks = compat.callbacks_of(trainer)
+    if not all(type(callback).__module__.startswith(("lightning.", "lit_a3c.")) for callback in callbacks):
+        return  # a callback of the user's own may log any metric
+    known = [f"val/{name}" for name in SCORES]
+    for callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor not in (*known, "step", "epoch") and not monitor.startswith("train/"):
+            check_choice(f"the monitor of {type(callback).__name__}", monitor, known)
+
+
 _BUDGET = "The length of a training is --data.total_steps."
 
 
 def _seconds(max_time: Any) -> float:
-    """Seconds of a ``trainer.max_time``; infinity where Lightning will refuse its form."""
+    """Seconds of a ``trainer.max_time`` or the like; infinity where Lightning will refuse its form."""
     try:
         return Timer(max_time).time_remaining() or 0.0
     except (TypeError, ValueError, MisconfigurationException):

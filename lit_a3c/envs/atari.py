@@ -7,6 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+import gymnasium
 import numpy as np
 from ale_py import roms
 from ale_py.vector_env import AtariVectorEnv
@@ -52,6 +53,27 @@ def rom(env_id: str) -> str:
         near = did_you_mean(env_id, games())
         raise ConfigError(f"data.env_id {env_id!r} is not an Atari game.{near} (the form is ALE/<Game>-v5)")
     return games()[env_id]
+
+
+def check_protocol(env_id: str, kwargs: dict[str, Any]) -> None:
+    """Refuse a game under one of its older ids, ``PongNoFrameskip-v4``: it would be played without the protocol.
+
+    Args:
+        env_id: A registered id, or ``module:Id``.
+        kwargs: Keyword arguments of the constructor. With those of the emulator's memory it is another task.
+
+    Raises:
+        ConfigError: With the id that has the protocol.
+    """
+    spec = gymnasium.spec(env_id.rpartition(":")[2])
+    if str(spec.entry_point).startswith("ale_py") and kwargs.get("obs_type") != "ram":
+        ids = [name for name, game in games().items() if game == spec.kwargs.get("game")]
+        raise ConfigError(
+            f"data.env_id {env_id!r} would be played without the protocol of Atari games: with whole frames in colour, "
+            f"one at a time. Use {ids[0]!r}, and data.atari for its options."
+            if ids
+            else f"data.env_id {env_id!r} is not a game for one player."
+        )
 
 
 def make_atari(

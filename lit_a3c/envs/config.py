@@ -10,7 +10,7 @@ import gymnasium
 from gymnasium.vector import VectorEnv, VectorWrapper
 
 from lit_a3c.envs.action_log import ActionLog
-from lit_a3c.envs.atari import is_atari, make_atari, rom
+from lit_a3c.envs.atari import check_protocol, is_atari, make_atari, rom
 from lit_a3c.envs.batched import BatchedEnv
 from lit_a3c.envs.episodes import EpisodeRecorder
 from lit_a3c.envs.flattening import unsupported
@@ -53,6 +53,7 @@ class EnvConfig:
                 raise ConfigError(f"data.env_kwargs is not for Atari games ({self.env_id!r}); use data.atari.")
         else:
             check_registered(self.env_id)
+            check_protocol(self.env_id, self.kwargs)
             if self.atari is not None:
                 raise ConfigError(
                     f"data.atari is for Atari games (ALE/...), and data.env_id is {self.env_id!r}. "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 import importlib
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,11 +23,13 @@ from lit_a3c.envs.contract import problem_of_copy
 from lit_a3c.envs.episodes import EpisodeRecorder
 from lit_a3c.envs.flattening import flat, unsupported
 from lit_a3c.envs.sync import CheckedVectorEnv
-from lit_a3c.utils.errors import ConfigError, did_you_mean
+from lit_a3c.utils.errors import ConfigError
 from lit_a3c.utils.one_line import one_line
 
 Spaces = tuple[Space[Any], Space[Any]]
 """Of observations and of actions."""
+VERSION = r"-v\d+$"
+"""The last part of most ids."""
 
 
 def check_registered(env_id: str) -> None:
@@ -34,16 +38,27 @@ def check_registered(env_id: str) -> None:
     Raises:
         ConfigError: With the nearest registered id, or with the module's own import error.
     """
-    module, _, name = env_id.rpartition(":")
+    module, colon, name = env_id.rpartition(":")
+    if colon and not module:
+        raise ConfigError(f"data.env_id {env_id!r} names no module before the colon.{_nearest(name)}")
     if module:
         try:
             importlib.import_module(module)
         except (Exception, SystemExit) as error:  # whatever the module does, the user named it
             raise ConfigError(f"data.env_id {env_id!r}: importing {module!r} failed: {one_line(error)}.") from error
     if name not in gymnasium.registry:
-        raise ConfigError(
-            f"data.env_id {env_id!r} is not a registered environment.{did_you_mean(name, gymnasium.registry)}"
-        )
+        raise ConfigError(f"data.env_id {env_id!r} is not a registered environment.{_nearest(name)}")
+
+
+def _nearest(name: str) -> str:
+    """Suggests the registered id that is nearest by its name, in its newest version.
+
+    The version itself has no say: ``X-v0`` and ``Zaxxon-v0`` have half of their letters in common.
+    """
+    by_version = sorted(gymnasium.registry.items(), key=lambda item: item[1].version or 0)
+    ids = {re.sub(VERSION, "", env_id).lower(): env_id for env_id, _ in by_version}
+    near = difflib.get_close_matches(re.sub(VERSION, "", name).lower(), ids, n=1, cutoff=0.5)
+    return f" Did you mean {ids[near[0]]!r}?" if near else ""
 
 
 def make_gym(
@@ -80,6 +95,7 @@ def make_gym(
             kwargs = {"camera_name": "track", "width": 256, "height": 256, **kwargs}
         if not os.environ.get("DISPLAY"):
             os.environ.setdefault("MUJOCO_GL", "egl")  # read when mujoco is first imported
+            os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else pygame looks for a screen, and reports an error
     _soften_mujoco_warnings()
     with _refusing(env_id):
         env: VectorEnv = CheckedVectorEnv(env_id, _copies(env_id, kwargs, declared), num_envs)
@@ -120,7 +136,10 @@ def _copies(env_id: str, kwargs: dict[str, Any], declared: Spaces | None) -> Cal
     expected = list(declared or ())
 
     def make() -> gymnasium.Env:
-        env = _make(env_id, kwargs)
+        with warnings.catch_warnings():
+            if expected:  # what Gymnasium says of the arguments, it has said of the first copy
+                warnings.simplefilter("ignore")
+            env = _make(env_id, kwargs)
         spaces = (env.observation_space, env.action_space)
         if not expected:
             expected.extend(spaces)

@@ -69,6 +69,8 @@ class MetricsTable:
                 self._waiting.popleft()
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
+        if self._end is not None and not (self._file.exists() and self._file.stat().st_size >= self._end):
+            self._end = self._first_step = None  # somebody has removed, replaced or cut it: it may have no header
         if self._end is not None and set().union(*rows) <= set(self._columns):
             self._end = append_whole(self._file, self._end, _encoded(rows, self._columns))
             return

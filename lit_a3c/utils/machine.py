@@ -24,6 +24,11 @@ MOST_DESCRIPTORS = 65_536
 """The soft limit of open files is raised to the hard one, but not beyond this."""
 LEAST_ADDRESS_SPACE = 2**30
 """Bytes of address space below which torch cannot even be imported."""
+RENDERERS = (
+    *("", "egl", "osmesa", "glfw", "glx", "wgl", "cgl"),
+    *("enable", "enabled", "on", "true", "1", "disable", "disabled", "off", "false", "0"),
+)
+"""Values of ``MUJOCO_GL``. With another one MuJoCo cannot be imported, and TorchRL imports it for every environment."""
 SPARE_DESCRIPTORS = 48
 """Open files of a training beside those for its workers."""
 
@@ -56,11 +61,18 @@ def check_process(argv: list[str]) -> None:
         argv: The arguments of the command.
 
     Raises:
-        ConfigError: The directory is gone, memory is limited to too little, the locale lacks letters, or Python
-            drops docstrings.
+        ConfigError: The directory is gone, memory is limited to too little, the locale lacks letters, Python drops
+            docstrings or makes errors of warnings, or ``MUJOCO_GL`` is wrong.
     """
+    if (renderer := os.environ.get("MUJOCO_GL", "")).lower().strip() not in RENDERERS:
+        raise ConfigError(f"the environment variable MUJOCO_GL is {renderer!r}. Set it to egl, osmesa or glfw.")
     if sys.flags.optimize > 1:
         raise ConfigError("Python drops docstrings (-OO, PYTHONOPTIMIZE=2), and TorchRL cannot be imported without.")
+    if "error" in sys.warnoptions:
+        raise ConfigError(
+            "Python makes errors of all warnings (-W error, PYTHONWARNINGS=error), and libraries warn while they are "
+            "imported."
+        )
     for argument in argv:
         if any("\udc80" <= letter <= "\udcff" for letter in argument):  # Python's stand-in for a byte
             raise ConfigError(

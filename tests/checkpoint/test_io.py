@@ -138,3 +138,37 @@ def test_weights_that_are_not_finite_are_not_written(tmp_path: Path, capsys: pyt
     SafeCheckpointIO().save_checkpoint({"state_dict": {"weight": torch.tensor([1.0, float("nan")])}}, file)
     assert "weight is not finite" in capsys.readouterr().err
     assert not file.exists()
+
+
+def saved(value: Any) -> bytes:
+    data = io.BytesIO()
+    torch.save(value, data)
+    return data.getvalue()
+
+
+def zipped(name: str) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr(name, "{}")
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (zipped("policy.pth"), "it is not a file that torch has written"),
+        (b"", "it is empty"),
+        (b"step,loss\n1,2\n", "it is not a file that torch has written"),
+        (pickle.dumps({"a": 1}), "it is not a file that torch has written"),
+        (saved({"a": Hostile()}), "it holds 'posix.system', and a checkpoint holds tensors and plain types alone"),
+        (saved(torch.nn.Identity()), "it holds 'torch.nn.modules.linear.Identity', and a checkpoint"),
+        (saved({"a": 1})[:300], "it is damaged (PytorchStreamReader failed reading zip archive: "),
+    ],
+    ids=["archive", "empty", "text", "pickle", "function", "module", "cut"],
+)
+def test_a_file_that_cannot_be_read_says_what_it_is(data: bytes, reason: str) -> None:
+    """Torch would recommend to read it without safety."""
+    with pytest.raises(CorruptCheckpointError) as error:
+        deserialize(data)
+    assert str(error.value).startswith(reason)
+    assert "weights_only" not in str(error.value)

@@ -55,6 +55,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "config": (["fit", "--config", "cartpol.yaml"], ["--config 'cartpol.yaml'", "mujoco.yaml", "'cartpole.yaml'"]),
     "config with a typo": (["fit", "--config", "typo.yaml"], ["data.totl_steps", "data.total_steps"]),
     "config that is no YAML": (["fit", "--config", "broken.yaml"], ["broken.yaml"]),
+    "config with a number as key": (["fit", "--config", "number.yaml"], ["the name of an option, and one is 1 "]),
     "config that is no mapping": (["fit", "--config", "a-file"], ["'a-file' is no config"]),
     "config with a checkpoint": (["fit", "--config", "again.yaml"], ["'again.yaml'", "--ckpt_path last"]),
     "test of nothing": (["test"], ["test", "--ckpt_path"]),
@@ -68,8 +69,18 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "checkpoint of no name": (["fit", "--ckpt_path", ""], ["--ckpt_path ''", "must name"]),
     "checkpoint of no name, evaluated": (["test", "--ckpt_path="], ["--ckpt_path ''", "must name"]),
     "empty checkpoint": (["test", "--ckpt_path", "empty.ckpt"], ["'empty.ckpt'", "cannot be read"]),
-    "truncated checkpoint": (["test", "--ckpt_path", "truncated.ckpt"], ["'truncated.ckpt'", "cannot be read"]),
+    "truncated checkpoint": (
+        ["test", "--ckpt_path", "truncated.ckpt"],
+        ["'truncated.ckpt'", "cannot be read", "neighbour 'good.ckpt' is whole"],
+    ),
     "foreign checkpoint": (["test", "--ckpt_path", "foreign.ckpt"], ["'foreign.ckpt'", "not written by lit-a3c"]),
+    "whole one that is no neighbour": (["test", "--ckpt_path", "far/alone.ckpt"], ["'far/alone.ckpt' cannot be read"]),
+    "link as checkpoint": (
+        ["test", "--ckpt_path", "link.ckpt"],
+        ["'link.ckpt' is a link to a file that does not ex"],
+    ),
+    "pipe as checkpoint": (["test", "--ckpt_path", "pipe.ckpt"], ["'pipe.ckpt' is neither a file nor a directory."]),
+    "device as checkpoint": (["test", "--ckpt_path", "/dev/null"], ["'/dev/null' is neither"]),
     "list as checkpoint": (["test", "--ckpt_path", "list.ckpt"], ["'list.ckpt'", "not written by lit-a3c"]),
     "hostile pickle": (["test", "--ckpt_path", "hostile.ckpt"], ["'hostile.ckpt'"]),
     "hostile torch file": (["fit", "--ckpt_path", "hostile-zip.ckpt"], ["'hostile-zip.ckpt'"]),
@@ -102,6 +113,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "categorical head": ([*MUJOCO, "--model.head", "lit_a3c.CategoricalHead"], ["Box(", "lit_a3c.GaussianHead"]),
     "images wanted": ([*FIT, "--model.body", "lit_a3c.A3CBody"], ["A3CBody", "(4,)", "lit_a3c.MLPBody"]),
     "unwritable directory": ([*FIT, "--trainer.logger.save_dir", "/dev/null/x"], ["'/dev/null/x'", "written"]),
+    "variable that is not set": (
+        [*FIT, "--trainer.logger.save_dir", "$NOSUCH/x"],
+        ["the variable $NOSUCH is not set"],
+    ),
     "file in the way": ([*FIT, "--trainer.logger.save_dir", "a-file"], ["'a-file'", "written"]),
     "file on the way": ([*FIT, "--trainer.logger.save_dir", "a-file/x"], ["'a-file/x'", "written"]),
 }
@@ -125,15 +140,21 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path("good.ckpt").write_bytes(good)
         Path("truncated.ckpt").write_bytes(good[: len(good) // 2])
         Path("empty.ckpt").touch()
+        os.mkfifo("pipe.ckpt")
+        Path("link.ckpt").symlink_to("nothing")
         Path("text.ckpt").write_text("these are words\n")
         Path("hostile.ckpt").write_bytes(pickle.dumps({"spaces": Hostile()}))
         torch.save({"spaces": {}, "state_dict": Hostile()}, "hostile-zip.ckpt")
         torch.save({"state_dict": {"w": torch.zeros(1)}}, "foreign.ckpt")
         torch.save([1, 2], "list.ckpt")
+        Path("far/away").mkdir(parents=True)
+        Path("far/alone.ckpt").touch()
+        Path("far/away/good.ckpt").write_bytes(good)
         Path("no-runs").mkdir()
         Path("a-file").write_text("in the way\n")
         Path("typo.yaml").write_text("data: {env_id: CartPole-v1, totl_steps: 5}\n")
         Path("again.yaml").write_text("data: {env_id: CartPole-v1}\nckpt_path: last\n")
+        Path("number.yaml").write_text("data: {env_id: CartPole-v1, 1: 2}\n")
         Path("broken.yaml").write_text("data: [unclosed\n")
     return directory
 
@@ -146,6 +167,7 @@ def test_bad_input(name: str, directory: Path, refused: Refused, monkeypatch: py
     message = refused(*arguments)
     for word in words:
         assert word in message
+    assert "away" not in message
     assert not Path("hostile-ran").exists()
     assert not Path("runs").exists() or not list(Path("runs").rglob("*.*"))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lit_a3c.cli.main import main
+from tests.cli.conftest import Refused
 from tests.cli.trainings import SERIAL, STEPS, assert_mp4
 from tests.commands import RUN, Lightning
 
@@ -62,6 +63,15 @@ def test_validate_prints_the_score_and_starts_no_run(trained: Path, cli: Lightni
     assert "CartPole-v1" in out
     assert "return, mean" in out
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("command", "batches"), [("validate", "val"), ("test", "test"), ("predict", "predict")])
+def test_a_command_that_would_play_nothing_is_refused(
+    command: str, batches: str, trained: Path, refused: Refused
+) -> None:
+    """It was exit code 0 without a word."""
+    message = refused(command, "--ckpt_path", str(trained / RUN), f"--trainer.limit_{batches}_batches", "0")
+    assert message == f"trainer.limit_{batches}_batches 0 plays nothing."
 
 
 def test_predict_records(trained: Path, cli: Lightning) -> None:

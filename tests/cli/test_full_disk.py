@@ -51,6 +51,7 @@ def test_a_full_disk_does_not_end_a_training(engine: str, tmp_path: Path) -> Non
         assert_goes_on(tmp_path)
 
 
+@pytest.mark.campaign
 def test_a_disk_that_stays_full_does_not_change_the_end(tmp_path: Path) -> None:
     """The exit code is that of the training, and what was not written is named."""
     with training(tmp_path, *ENDLESS, "--engine", "serial", *NO_VIDEO) as run:

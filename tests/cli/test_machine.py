@@ -32,9 +32,11 @@ COMMAND = [*LAUNCH, "fit", "--config", "cartpole.yaml", "--engine", "serial"]
         ("mkdir gone; cd gone; rmdir ../gone", "current directory"),
         ("ulimit -v 500000", "ulimit -v"),
         ("export PYTHONOPTIMIZE=2", "PYTHONOPTIMIZE=2"),
+        ("export PYTHONWARNINGS=error", "PYTHONWARNINGS=error"),
+        ("export MUJOCO_GL=egll", "MUJOCO_GL is 'egll'. Set it to egl"),
         ('export LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0; set -- "$@" --trainer.logger.name ü', "PYTHONUTF8=1"),
     ],
-    ids=["deleted directory", "little memory", "no docstrings", "letters without a locale"],
+    ids=["deleted directory", "little memory", "no docstrings", "warnings", "renderer", "letters without a locale"],
 )
 def test_what_can_be_known_at_once_is_refused_at_once(prelude: str, says: str, tmp_path: Path) -> None:
     """Before torch is imported."""
@@ -92,12 +94,13 @@ def test_too_few_open_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    config, policy = setting("CartPole-v1", "async", workers=2)
+    ledger = StepLedger()
     monkeypatch.setattr(machine, "MOST_DESCRIPTORS", 64)
     resource.setrlimit(resource.RLIMIT_NOFILE, (60, limit[1]))
     try:
-        config, policy = setting("CartPole-v1", "async", workers=2)
         with pytest.raises(ConfigError, match=r"open files for 2 workers, and the limit is 64 \(`ulimit -n`\)"):
-            make_source(config, policy, StepLedger())
+            make_source(config, policy, ledger)
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 64
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)

@@ -165,7 +165,7 @@ NO_SUGGESTION = {
     "nothing is near": ([*CARTPOLE, "--model.learning_rate", "1"], "there is no option '--model.learning_rate'."),
     "the class has nothing near": (
         [*ATARI, "--model.body.widthwise", "1"],
-        "there is no option '--model.body.widthwise' of A3CBody.",
+        "there is no option '--model.body.widthwise' of A3CBody. Its options: center, normalize.",
     ),
     "another class has it": (
         [*ATARI, "--model.body.hidden", "[8]"],

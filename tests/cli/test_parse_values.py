@@ -52,6 +52,20 @@ VALUES = {
     "a section": (["--video", "3"], "video '3' must be a mapping of its options."),
     "options of a game": (["--data.atari", "3"], "data.atari '3' must be a mapping of its options or null."),
     "one option of a game": (["--data.atari.sticky", "often"], f"data.atari.sticky 'often' {NOT_A_NUMBER}"),
+    "empty": (["--data.total_steps", ""], "data.total_steps '' must be a whole number."),
+    "empty class": (["--model.body", ""], "model.body '' is no Body that can be imported."),
+    "a number or a tensor": (
+        ["--model.optimizer", "Adam", "--model.optimizer.lr", "fast"],
+        f"model.optimizer.lr 'fast' {NOT_A_NUMBER}",
+    ),
+    "one beta": (
+        ["--model.optimizer", "Adam", "--model.optimizer.betas", "0.9"],
+        "model.optimizer.betas '0.9' must be a list such as [1, 2].",
+    ),
+    "betas too few": (
+        ["--model.optimizer", "Adam", "--model.optimizer.betas", "[0.9]"],
+        "model.optimizer.betas '[0.9]' must be a list of 2 values.",
+    ),
     "option of a callback": (
         ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.patience", "long"],
         "trainer.callbacks.patience 'long' must be a whole number.",

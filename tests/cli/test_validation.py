@@ -32,6 +32,16 @@ NUMBERS = {
     "layer of no units": (["--model.body.hidden", "[0]"], ["model.body.hidden 0", "at least 1"]),
     "clip": (["--trainer.gradient_clip_val", "-1"], ["trainer.gradient_clip_val -1", "at least 0"]),
     "validation interval": (["--trainer.val_check_interval", "0"], ["trainer.val_check_interval 0", "above 0"]),
+    "validation interval of no time": (
+        ["--trainer.val_check_interval", "00:00:00:00"],
+        ["trainer.val_check_interval '00:00:00:00'", "more than no time"],
+    ),
+    "no batches in an update": (
+        ["--trainer.accumulate_grad_batches", "0"],
+        ["trainer.accumulate_grad_batches 0", "at least 1"],
+    ),
+    "sanity checks": (["--trainer.num_sanity_val_steps", "-5"], ["trainer.num_sanity_val_steps -5", "at least -1"]),
+    "no refreshes": (["--progress.refresh_rate", "0"], ["progress.refresh_rate 0", "at least 1"]),
     "log interval": (["--trainer.log_every_n_steps", "-1"], ["trainer.log_every_n_steps", "-1"]),
     "checkpoint interval": (["--last_checkpoint.every_n_updates", "0"], ["last_checkpoint.every_n_updates 0"]),
     "video interval": (["--video.every_n_steps", "-2"], ["video.every_n_steps -2", "at least -1"]),
@@ -120,6 +130,10 @@ CONTRADICTIONS = {
     "interval of validations in each epoch": (
         [*FIT, "--trainer.check_val_every_n_epoch", "1"],
         ["trainer.check_val_every_n_epoch 1", "must be null"],
+    ),
+    "several best checkpoints in one file": (
+        [*FIT, "--best_checkpoint.save_top_k", "3"],
+        ["best_checkpoint.save_top_k 3", "best_checkpoint.filename is 'best'", "{step}"],
     ),
     "overfit": ([*FIT, "--trainer.overfit_batches", "3"], ["trainer.overfit_batches 3"]),
     "least steps": ([*FIT, "--trainer.min_steps", "9"], ["trainer.min_steps 9", "data.total_steps"]),

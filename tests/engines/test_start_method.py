@@ -96,6 +96,7 @@ Trainer(max_epochs=-1, limit_val_batches=0, **options).fit(A3C(data.spaces), dat
 """
 
 
+@pytest.mark.campaign
 def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
     """Once, by the one error of the script. No worker is replaced by another that runs the script again."""
     (tmp_path / "script.py").write_text(SCRIPT)

@@ -67,3 +67,12 @@ def test_unknown_games_name_the_nearest(given: str, near: str) -> None:
     assert is_atari(given)
     with pytest.raises(ConfigError, match=f"data.env_id '{given}' is not an Atari game. Did you mean '{near}'"):
         EnvConfig(given)
+
+
+@pytest.mark.parametrize(("given", "right"), [("PongNoFrameskip-v4", "Pong"), ("ale_py:MsPacman-v4", "MsPacman")])
+def test_an_older_id_of_a_game_is_refused(given: str, right: str) -> None:
+    """It would be played without the protocol, whatever the config says."""
+    gymnasium.register_envs(ale_py)
+    with pytest.raises(ConfigError, match=f"{given!r} would be played without the protocol.* Use 'ALE/{right}-v5'"):
+        EnvConfig(given)
+    assert EnvConfig("Pong-v4", kwargs={"obs_type": "ram"}).spaces().observation_space.shape == (128,)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from gymnasium.spaces import Box, Discrete
 
 from lit_a3c.envs import EnvConfig
 from lit_a3c.utils.errors import ConfigError
+from tests.commands import environment
 from tests.dummy_envs import LIMIT, dummy
 
 MUJOCO = {
@@ -138,6 +142,8 @@ def test_seeds_decide_the_episodes(env_id: str) -> None:
         ("tests.dummy_envs:DummyIdentiy-v0", "Did you mean 'DummyIdentity-v0'"),
         ("tests.no_such_module:X-v0", "importing 'tests.no_such_module' failed: ModuleNotFoundError: No module named"),
         ("", "must name an environment"),
+        (":CartPole-v3", "names no module before the colon. Did you mean 'CartPole-v1'"),
+        ("HalfCheetah", "Did you mean 'HalfCheetah-v5'"),
     ],
 )
 def test_unknown_ids_are_refused_with_the_nearest(given: str, message: str) -> None:
@@ -145,6 +151,27 @@ def test_unknown_ids_are_refused_with_the_nearest(given: str, message: str) -> N
     with pytest.raises(ConfigError, match=message) as error:
         EnvConfig(given)
     assert repr(given) in str(error.value)
+
+
+@pytest.mark.parametrize("given", ["X-v0", ":X-v0", "tests.dummy_envs:", "tests.dummy_envs:X-v0"])
+def test_a_version_in_common_suggests_nothing(given: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        EnvConfig(given)
+    assert "Did you mean" not in str(error.value)
+
+
+def test_what_gymnasium_says_of_an_environment_is_said_once() -> None:
+    """Not of every copy."""
+    config = EnvConfig("CartPole-v1", kwargs={"render_mode": "ascii"})
+
+    def make_some() -> None:
+        config.spaces()
+        for known in (config, pickle.loads(pickle.dumps(config))):  # as a worker gets it
+            known.make(3, seed=0, training=True).close()
+
+    with pytest.warns(UserWarning, match="render_mode='ascii' that is not in the possible") as warned:
+        make_some()
+    assert len(warned) == 1
 
 
 @pytest.mark.parametrize(
@@ -170,6 +197,21 @@ def test_a_module_that_cannot_be_imported_says_where(
     Path(f"{name}.py").write_text(text)
     with pytest.raises(ConfigError, match=rf"data.env_id '{name}:X-v0': importing '{name}' failed: {message}\.$"):
         EnvConfig(f"{name}:X-v0")
+
+
+def test_drawing_without_a_screen_says_nothing() -> None:
+    """SDL, which draws CartPole, would look for a screen and report an error on stderr at every video."""
+    code = (
+        "from lit_a3c.envs import EnvConfig\n"
+        "env = EnvConfig('CartPole-v1').make(1, seed=0, training=False, render=True)\n"
+        "env.torchrl.reset()\n"
+        "print(env.gym.render()[0].shape)"
+    )
+    screen = ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "SDL_VIDEODRIVER")
+    variables = {name: value for name, value in environment().items() if name not in screen}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "(400, 600, 3)\n"
+    assert "XDG" not in done.stderr
 
 
 def test_an_environment_that_cannot_be_made_says_why() -> None:

@@ -29,10 +29,10 @@ pytestmark = pytest.mark.learning
     [
         (functools.partial(GaussianHead, init_log_std=-0.5), -0.6),
         (StateDependentGaussianHead, -0.6),
-        (SphericalGaussianHead, -0.6),
+        pytest.param(SphericalGaussianHead, -0.6, marks=pytest.mark.campaign),
         (SquashedGaussianHead, -1.0),
         (BetaHead, -1.2),
-        (MixtureHead, -1.0),
+        pytest.param(MixtureHead, -1.0, marks=pytest.mark.campaign),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

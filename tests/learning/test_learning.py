@@ -39,6 +39,7 @@ def test_categorical_learns_the_identity() -> None:
     assert module.policy(torch.eye(4)).distribution.mode.tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.campaign
 def test_separate_networks_balance_the_pole() -> None:
     """Policy and value have a body each."""
     assert recent_return(train("CartPole-v1", 100_000, normalize_returns=True, share_body=False)) > 195

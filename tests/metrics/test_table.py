@@ -128,3 +128,19 @@ def test_a_full_disk_at_the_start_keeps_what_is_to_be_continued(tmp_path: Path) 
     assert (tmp_path / "metrics.csv").read_bytes() == before
     metrics.add({"loss": 1.0}, 40)
     assert steps(tmp_path) == ["10", "20", "30", "40"]
+
+
+@pytest.mark.parametrize(
+    "left", [None, "", "hello\n", "loss,step\r\n0.5,10\r\n"], ids=["gone", "empty", "words", "cut"]
+)
+def test_a_file_that_changes_during_a_training_has_its_columns_again(left: str | None, tmp_path: Path) -> None:
+    """Rows alone would be columns without names."""
+    metrics = open_table(tmp_path, first_step=0)
+    for step in (10, 20):
+        metrics.add({"loss": 0.5}, step)
+    (tmp_path / "metrics.csv").unlink()
+    if left is not None:
+        (tmp_path / "metrics.csv").write_text(left, newline="")
+    metrics.add({"loss": 0.25}, 30)
+    metrics.add({"loss": 0.125}, 40)
+    assert steps(tmp_path) == (["10", "30", "40"] if left and "step" in left else ["30", "40"])

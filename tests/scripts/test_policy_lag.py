@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.commands import launch, script
 
 
+@pytest.mark.campaign
 def test_the_lag_is_the_one_asked_for(tmp_path: Path) -> None:
     """The script itself refuses a run that logs another lag."""
     short = ["--data.total_steps", "4800", "--trainer.val_check_interval", "20", "--trainer.log_every_n_steps", "10"]

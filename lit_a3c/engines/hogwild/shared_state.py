@@ -98,7 +98,10 @@ def optimizer_state_of(optimizer: Optimizer) -> list[dict[str, Any]]:
     trial = copy.deepcopy(optimizer)
     for p in parameters_of(trial):
         p.grad = torch.zeros_like(p)
-    trial.step()
+    try:
+        trial.step()
+    except TypeError as error:  # it needs a closure, with which it would try several points between two updates
+        raise ConfigError(f"the engine hogwild cannot share {type(optimizer).__name__}: {error}.") from error
     states = [trial.state[p] for p in parameters_of(trial)]
     for name, value in ((name, value) for state in states for name, value in state.items() if name != "step"):
         if isinstance(value, Tensor) and value.any():

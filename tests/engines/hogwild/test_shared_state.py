@@ -96,3 +96,8 @@ def test_the_most_updates_are_those_of_all_workers(most: int | None, reached: bo
     for slot in (1, 2):
         module.ledger.for_rank(slot).updates.add(1)
     assert SharedTrainState([], [], [], module.ledger, most).max_updates_reached == reached
+
+
+def test_an_optimizer_that_needs_a_closure_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"hogwild cannot share LBFGS: .*closure"):
+        optimizer_state_of(torch.optim.LBFGS([torch.ones(3, requires_grad=True)]))
