@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, Literal
 
+import gymnasium
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
@@ -26,7 +28,8 @@ class RolloutDataModule(LightningDataModule):
     """Experience from parallel environments, under the policy of the module that is being trained.
 
     Args:
-        env_id: ``ALE/<Game>-v5``, any id of Gymnasium's registry, or ``module:Id``.
+        env_id: ``ALE/<Game>-v5``, any id of Gymnasium's registry, ``module:Id``, the path of a class or function that
+            makes an environment, or the class or function itself, also one of a script or a notebook.
         total_steps: Steps (decisions, not frames) to train for, over all environments. This is the one place of the
             budget. A module that has been trained before learns from so many more. A run that is continued with
             ``ckpt_path`` counts all steps since it began.
@@ -52,6 +55,9 @@ class RolloutDataModule(LightningDataModule):
             counts with its return so far.
         atari: The protocol of Atari games; for these only.
         env_kwargs: Keyword arguments of the environment's constructor; not for Atari games.
+        wrappers: What is put around every copy of the environment, in training, evaluation and recording; the first is
+            the innermost. Subclasses of ``gymnasium.Wrapper``, ``functools.partial`` of them, or functions. Reported
+            returns are of the rewards below them. Not for Atari games.
 
     Attributes:
         env: The environment.
@@ -63,7 +69,7 @@ class RolloutDataModule(LightningDataModule):
 
     def __init__(
         self,
-        env_id: str,
+        env_id: str | Callable[..., gymnasium.Env],
         total_steps: int = 1_000_000,
         engine: EngineName | None = None,
         num_workers: int | Literal["auto"] = "auto",
@@ -78,6 +84,7 @@ class RolloutDataModule(LightningDataModule):
         max_eval_steps: int = MAX_STEPS,
         atari: AtariOptions | None = None,
         env_kwargs: dict[str, Any] | None = None,
+        wrappers: list[Callable[[gymnasium.Env], gymnasium.Wrapper]] | None = None,
     ) -> None:
         super().__init__()
         if engine is not None:
@@ -93,7 +100,7 @@ class RolloutDataModule(LightningDataModule):
         for name, value in (("eval", eval_episodes), ("test", test_episodes), ("predict", predict_episodes)):
             check_number(f"data.{name}_episodes", value, low=1, high=100_000, whole=True)
         check_number("data.max_eval_steps", max_eval_steps, low=1, whole=True)
-        self.env = EnvConfig(env_id, atari, env_kwargs or {})
+        self.env = EnvConfig.of(env_id, atari, env_kwargs, map(compat.plain_factory, wrappers or ()))
         self.spaces = self.env.spaces()
         self.total_steps = total_steps
         self.engine = engine

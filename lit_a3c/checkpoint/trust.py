@@ -14,7 +14,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 from gymnasium import Wrapper
+from gymnasium.wrappers import RecordVideo
 from lightning.pytorch import Callback
 from lightning.pytorch.loggers import Logger
 from torch.optim import Optimizer
@@ -29,6 +31,8 @@ PACKAGES = ("lit_a3c", "torch.optim", "lightning.pytorch.callbacks", "gymnasium.
 """Packages whose modules a file may have imported. Importing them does nothing else."""
 KINDS = (Body, ActionHead, RecurrentCore, Optimizer, Callback, Wrapper, Logger)
 """A file may name only subclasses of these, and only those that are defined in :data:`PACKAGES`."""
+WRITERS = (RecordVideo,)
+"""Of these, what writes files: only the user says where files go."""
 DEFAULTS = {
     "lit_a3c.networks.bodies.default_body": default_body,
     "lit_a3c.networks.heads.default_head": default_head,
@@ -109,7 +113,9 @@ def allowed_class(path: Any, option: str) -> type:
         found = getattr(importlib.import_module(module), name, None)
     except ImportError:
         raise refusal from None
-    if not isinstance(found, type) or not issubclass(found, KINDS) or not _inside(found.__module__):
+    if not isinstance(found, type) or not issubclass(found, KINDS) or issubclass(found, WRITERS):
+        raise refusal
+    if not _inside(found.__module__):
         raise refusal
     return found
 
@@ -141,7 +147,8 @@ def _check_config(config: dict[str, Any], env_id: str) -> None:
         raise ConfigError(
             f"the checkpoint contradicts itself: it is of {env_id!r}, and its config names {str(named)[:80]!r}."
         )
-    if "env_id" in config["data"] and not ENV_ID.fullmatch(env_id):
+    path = "." in env_id and env_id not in gymnasium.registry
+    if "env_id" in config["data"] and (path or not ENV_ID.fullmatch(env_id)):
         raise _refusal("data.env_id", env_id, "is no id of Gymnasium's registry: a module would be imported for it")
     for section, value in config.items():
         _check_value(section, {**value, "env_id": None} if section == "data" else value)

@@ -183,6 +183,8 @@ def _refused_value(message: str, key: str, classes: compat.AcceptedClasses) -> s
     if path is None and value:
         path = value[1]
     if classes.subclasses and path is not None and not re.search(PLAIN, message, re.MULTILINE):
+        if path in {*classes.subclasses, *(cls.__name__ for cls in classes.subclasses.values())}:
+            return f"{name} {path!r} must stand in a list: [{path}]."
         kinds = " or ".join(dict.fromkeys(cls.__name__ for cls in classes.types))
         return f"{name} {path!r} is no {kinds} that can be imported.{_near_class(path, classes)}"
     allowed = _allowed(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import functools
 from typing import Any
 
 from gymnasium.spaces import Box, Space
@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 from lit_a3c.envs import AtariOptions, EnvConfig, EnvSpaces, components, leaves
 from lit_a3c.networks.bodies import Body, DictBody, fitting_body, is_image
 from lit_a3c.networks.heads import ActionHead, JointHead, fitting_head
+from lit_a3c.utils import compat
 
 
 def give_way(model: Any, spaces: EnvSpaces, given: list[str]) -> list[str]:
@@ -52,7 +53,11 @@ def spaces_of(data: Any) -> EnvSpaces:
         ConfigError: It cannot be made, or has spaces that no network here fits.
     """
     atari = None if data.atari is None else AtariOptions(**data.atari)
-    return EnvConfig(data.env_id, atari, data.env_kwargs or {}).spaces()
+    wrappers = (
+        functools.partial(compat.import_object(named.class_path), **dict(named.get("init_args") or {}))
+        for named in data.wrappers or ()
+    )
+    return EnvConfig.of(data.env_id, atari, data.env_kwargs, wrappers).spaces()
 
 
 def _body(space: Space[Any], cls: type[Body], named: Namespace) -> Namespace:
@@ -81,6 +86,5 @@ def _class_of(named: Any, kind: type) -> Any:
     """The class that a config names, or None where it names none of this kind."""
     if not isinstance(named, Namespace) or "class_path" not in named:
         return None
-    module, _, name = named.class_path.rpartition(".")
-    cls = getattr(importlib.import_module(module), name, None)
+    cls = compat.import_object(named.class_path)
     return cls if isinstance(cls, type) and issubclass(cls, kind) else None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import cloudpickle
 import gymnasium
 from gymnasium.vector import VectorEnv, VectorWrapper
 
@@ -14,25 +16,28 @@ from lit_a3c.envs.atari import check_protocol, is_atari, make_atari, rom
 from lit_a3c.envs.batched import BatchedEnv
 from lit_a3c.envs.episodes import EpisodeRecorder
 from lit_a3c.envs.flattening import unsupported
-from lit_a3c.envs.gym import Spaces, check_registered, gym_spaces, make_gym
+from lit_a3c.envs.gym import EntryPoint, GymConfig, Spaces, find_entry_point, gym_spaces, make_gym
 from lit_a3c.envs.options import AtariOptions
 from lit_a3c.envs.spaces import EnvSpaces
+from lit_a3c.envs.user_wrappers import EnvWrapper, name_of, parts_of
 from lit_a3c.utils.errors import ConfigError
 
 Wrapper = TypeVar("Wrapper", bound=VectorWrapper)
 
-_read: dict[tuple[Any, ...], Spaces] = {}
+_read: list[tuple[tuple[Any, ...], Spaces]] = []
 """The spaces that were read last, by all that they depend on. The command line and the data module both ask."""
 
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """Everything that determines an environment; plain data, so that a worker can make its own.
+    """Everything that determines an environment, so that a worker can make its own.
 
     Args:
-        env_id: ``ALE/<Game>-v5``, any id of Gymnasium's registry, or ``module:Id``.
+        env_id: ``ALE/<Game>-v5``, any id of Gymnasium's registry, ``module:Id``, or the path of a class or function.
         atari: The Atari protocol; for Atari games only.
         kwargs: Keyword arguments of the environment's constructor; not for Atari games.
+        wrappers: What is put around every copy, the innermost first; not for Atari games.
+        entry_point: The class or function that makes the environment, of which ``env_id`` is then the name.
 
     Raises:
         ConfigError: Unknown id, or options that do not belong to it.
@@ -41,24 +46,51 @@ class EnvConfig:
     env_id: str
     atari: AtariOptions | None = None
     kwargs: dict[str, Any] = field(default_factory=dict)
+    wrappers: tuple[EnvWrapper, ...] = ()
+    entry_point: EntryPoint | None = None
     _declared: Spaces | None = field(default=None, init=False, repr=False, compare=False)  # what spaces() has read
 
     def __post_init__(self) -> None:
         if not isinstance(self.env_id, str) or not self.env_id:
             raise ConfigError(f"data.env_id {self.env_id!r} must name an environment, for example ALE/Pong-v5.")
-        if is_atari(self.env_id):
+        if self.is_atari:
             rom(self.env_id)
             self._atari.check()
             if self.kwargs:
                 raise ConfigError(f"data.env_kwargs is not for Atari games ({self.env_id!r}); use data.atari.")
+            if self.wrappers:
+                raise ConfigError(
+                    f"data.wrappers is not for Atari games ({self.env_id!r}): the emulator steps all copies at "
+                    "once. Use data.atari."
+                )
         else:
-            check_registered(self.env_id)
-            check_protocol(self.env_id, self.kwargs)
+            if self.entry_point is None:
+                object.__setattr__(self, "entry_point", find_entry_point(self.env_id))
+            if self.entry_point is None:
+                check_protocol(self.env_id, self.kwargs)
             if self.atari is not None:
                 raise ConfigError(
                     f"data.atari is for Atari games (ALE/...), and data.env_id is {self.env_id!r}. "
                     "Start from another config, or pass --data.atari null."
                 )
+
+    @classmethod
+    def of(
+        cls,
+        env: str | EntryPoint,
+        atari: AtariOptions | None = None,
+        kwargs: dict[str, Any] | None = None,
+        wrappers: Iterable[EnvWrapper] = (),
+    ) -> EnvConfig:
+        """The description of an environment that is given by its id, or by what makes it."""
+        made = None if isinstance(env, str) or not callable(env) else env
+        name: Any = env if made is None else getattr(made, "__name__", type(made).__name__)
+        return cls(name, atari, kwargs or {}, tuple(wrappers), made)
+
+    @property
+    def is_atari(self) -> bool:
+        """Whether ALE's own vector of environments plays it, by the protocol of ``atari``."""
+        return self.entry_point is None and is_atari(self.env_id)
 
     def spaces(self) -> EnvSpaces:
         """Spaces and units, read off one copy of the environment. Later copies must have the same spaces.
@@ -67,22 +99,26 @@ class EnvConfig:
             ConfigError: It cannot be made, has a space that no network here fits, or does something in its first reset
                 or step that Gymnasium does not allow.
         """
-        spec = gymnasium.registry.get(self.env_id.rpartition(":")[2])
-        key = (self.env_id, repr(self.atari), repr(self.kwargs), repr(spec))
-        if key not in _read:
-            spaces = self._read_spaces()
-            _read.clear()
-            _read[key] = spaces
-        observation, action = _read[key]
+        observation, action = self._known_spaces()
         if problem := unsupported(observation, action):
-            raise ConfigError(f"{self.env_id!r} has {problem}.")
+            around = f" in {', '.join(map(name_of, self.wrappers))}" if self.wrappers else ""
+            raise ConfigError(f"{self.env_id!r}{around} has {problem}.")
         object.__setattr__(self, "_declared", (observation, action))
-        frame_skip = self._atari.frame_skip if is_atari(self.env_id) else 1
+        frame_skip = self._atari.frame_skip if self.is_atari else 1
         return EnvSpaces(self.env_id, observation, action, frame_skip)
 
+    def _known_spaces(self) -> Spaces:
+        """The spaces that were read last, if they were of this very environment."""
+        makers = (self.entry_point, gymnasium.registry.get(self.env_id.rpartition(":")[2]))
+        key = (self.env_id, self.atari, self.kwargs, tuple(map(parts_of, self.wrappers)), *makers)
+        if not _read or _read[0][0] != key:
+            spaces = self._read_spaces()
+            _read[:] = [(key, spaces)]
+        return _read[0][1]
+
     def _read_spaces(self) -> Spaces:
-        if not is_atari(self.env_id):
-            return gym_spaces(self.env_id, self.kwargs)
+        if not self.is_atari:
+            return gym_spaces(self._gym_config)
         env = self._gym(1, training=False, render=False, record=False)
         spaces = (env.single_observation_space, env.single_action_space)
         env.close()
@@ -114,17 +150,32 @@ class EnvConfig:
     @property
     def protocol(self) -> str | None:
         """What a score of an Atari game depends on, in words; None for other environments."""
-        return self._atari.protocol if is_atari(self.env_id) else None
+        return self._atari.protocol if self.is_atari else None
 
     @property
     def _atari(self) -> AtariOptions:
         return self.atari or AtariOptions()
 
     def _gym(self, num_envs: int, *, training: bool, render: bool, record: bool) -> VectorEnv:
-        if is_atari(self.env_id):
+        if self.is_atari:
             return make_atari(self.env_id, num_envs, self._atari, training=training, render=render, record=record)
         how: dict[str, Any] = {"training": training, "render": render, "record": record}
-        return make_gym(self.env_id, num_envs, self.kwargs, **how, declared=self._declared)
+        return make_gym(self._gym_config, num_envs, **how, declared=self._declared)
+
+    @property
+    def _gym_config(self) -> GymConfig:
+        return GymConfig(self.env_id, self.kwargs, self.wrappers, self.entry_point)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For a worker. Classes of a script or a notebook travel by value, which pickle alone cannot do."""
+        return _restore, (cloudpickle.dumps(vars(self)),)
+
+
+def _restore(state: bytes) -> EnvConfig:
+    """The description that another process has checked."""
+    config = object.__new__(EnvConfig)
+    vars(config).update(cloudpickle.loads(state))
+    return config
 
 
 def _find(env: VectorEnv, kind: type[Wrapper]) -> Wrapper | None:

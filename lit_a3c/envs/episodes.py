@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from gymnasium.vector import VectorEnv, VectorWrapper
 
+from lit_a3c.envs.user_wrappers import OWN_REWARD
 from lit_a3c.rollout import Episode
 from lit_a3c.utils.finite import check_return, check_step
 
@@ -40,8 +41,8 @@ class EpisodeRecorder(VectorWrapper):
             NotFiniteError: An episode has ended with a return that single precision cannot hold.
         """
         result = self.env.step(actions)
-        observation, reward, terminated, truncated, _ = result
-        self._returns += reward
+        observation, reward, terminated, truncated, infos = result
+        self._returns += infos.get(OWN_REWARD, reward)
         self._lengths += 1
         done = terminated | truncated
         if done.any():

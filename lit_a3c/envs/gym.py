@@ -10,7 +10,8 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -23,31 +24,91 @@ from lit_a3c.envs.contract import problem_of_copy
 from lit_a3c.envs.episodes import EpisodeRecorder
 from lit_a3c.envs.flattening import flat, unsupported
 from lit_a3c.envs.sync import CheckedVectorEnv
-from lit_a3c.utils.errors import ConfigError
+from lit_a3c.envs.user_wrappers import EnvWrapper, wrap
+from lit_a3c.utils.errors import ConfigError, did_you_mean
 from lit_a3c.utils.one_line import one_line
 
+EntryPoint = Callable[..., gymnasium.Env]
+"""Makes an environment from keyword arguments: a class of environments, or a function."""
 Spaces = tuple[Space[Any], Space[Any]]
 """Of observations and of actions."""
 VERSION = r"-v\d+$"
 """The last part of most ids."""
+PATH = r"[a-zA-Z_]\w*(\.[a-zA-Z_]\w*)+"
+"""The import path of a class or function. An id has a version, and with it a hyphen."""
 
 
-def check_registered(env_id: str) -> None:
-    """Refuse an id that Gymnasium does not know; ``module:Id`` imports the module first, as Gymnasium does.
+@dataclass(frozen=True)
+class GymConfig:
+    """How a copy of an environment is made.
+
+    Attributes:
+        env_id: A registered id, ``module:Id``, or the name of the entry point.
+        kwargs: Keyword arguments of the environment's constructor.
+        wrappers: What is put around it, the innermost first.
+        entry_point: A class or function that makes the environment; None for one of Gymnasium's registry.
+    """
+
+    env_id: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    wrappers: tuple[EnvWrapper, ...] = ()
+    entry_point: EntryPoint | None = None
+
+    def make(self) -> gymnasium.Env:
+        """A copy.
+
+        Raises:
+            ConfigError: What was made is no environment.
+        """
+        if self.entry_point is None:
+            # The checker's passes over every observation cost a tenth of a MuJoCo step.
+            return wrap(gymnasium.make(self.env_id, disable_env_checker=True, **self.kwargs), self.wrappers)
+        env = self.entry_point(**self.kwargs)
+        if not isinstance(env, gymnasium.Env):
+            raise ConfigError(
+                f"data.env_id {self.env_id!r} makes an object of type {type(env).__name__}, which is no environment of "
+                "Gymnasium."
+            )
+        return wrap(env, self.wrappers)
+
+    @property
+    def is_mujoco(self) -> bool:
+        """Whether it is one of Gymnasium's own MuJoCo tasks."""
+        if self.entry_point is None:
+            return "gymnasium.envs.mujoco" in str(gymnasium.spec(self.env_id.rpartition(":")[2]).entry_point)
+        return "gymnasium.envs.mujoco" in getattr(self.entry_point, "__module__", "")
+
+
+def find_entry_point(env_id: str) -> EntryPoint | None:
+    """What makes an environment that is not registered: a class or function by its path; None for a registered id.
+
+    Args:
+        env_id: An id, ``module:Id``, or the path of a class or function, ``module:Name`` or ``module.Name``. The module
+            is imported, as Gymnasium does.
 
     Raises:
-        ConfigError: With the nearest registered id, or with the module's own import error.
+        ConfigError: With the nearest name, or with the module's own import error.
     """
     module, colon, name = env_id.rpartition(":")
     if colon and not module:
         raise ConfigError(f"data.env_id {env_id!r} names no module before the colon.{_nearest(name)}")
-    if module:
-        try:
-            importlib.import_module(module)
-        except (Exception, SystemExit) as error:  # whatever the module does, the user named it
-            raise ConfigError(f"data.env_id {env_id!r}: importing {module!r} failed: {one_line(error)}.") from error
-    if name not in gymnasium.registry:
-        raise ConfigError(f"data.env_id {env_id!r} is not a registered environment.{_nearest(name)}")
+    if not colon and name not in gymnasium.registry and re.fullmatch(PATH, name):
+        module, _, name = name.rpartition(".")
+    if not module:
+        if name not in gymnasium.registry:
+            raise ConfigError(f"data.env_id {env_id!r} is not a registered environment.{_nearest(name)}")
+        return None
+    try:
+        content = vars(importlib.import_module(module))
+    except (Exception, SystemExit) as error:  # whatever the module does, the user named it
+        raise ConfigError(f"data.env_id {env_id!r}: importing {module!r} failed: {one_line(error)}.") from error
+    if name in gymnasium.registry:
+        return None
+    if callable(content.get(name)):
+        return cast(EntryPoint, content[name])
+    classes = [key for key, value in content.items() if isinstance(value, type) and issubclass(value, gymnasium.Env)]
+    near = ("" if re.search(VERSION, name) else did_you_mean(name, classes)) or _nearest(name)
+    raise ConfigError(f"data.env_id {env_id!r}: {name!r} is no registered environment, nor in {module!r}.{near}")
 
 
 def _nearest(name: str) -> str:
@@ -62,9 +123,8 @@ def _nearest(name: str) -> str:
 
 
 def make_gym(
-    env_id: str,
+    config: GymConfig,
     num_envs: int,
-    kwargs: dict[str, Any],
     *,
     training: bool,
     render: bool,
@@ -76,9 +136,8 @@ def make_gym(
     Box actions outside the space are clipped to it; composite actions and observations are flat vectors.
 
     Args:
-        env_id: A registered id, or ``module:Id``.
+        config: The environment.
         num_envs: Number of copies.
-        kwargs: Keyword arguments of the environment's constructor.
         training: Seed episodes as a training does.
         render: Whether ``render()`` will be called.
         record: Whether the exact state will be asked for.
@@ -87,10 +146,12 @@ def make_gym(
     Raises:
         ConfigError: The environment cannot be made; with its own reason. Or a copy has other spaces.
     """
-    check_registered(env_id)
+    env_id, kwargs = config.env_id, config.kwargs
+    if config.entry_point is None:
+        find_entry_point(env_id)  # imports its module, which registers it in this process
     if render:
         kwargs = {**kwargs, "render_mode": "rgb_array"}
-        if "gymnasium.envs.mujoco" in str(gymnasium.spec(env_id.rpartition(":")[2]).entry_point):
+        if config.is_mujoco:
             # The camera that follows the robot, if any; without a GPU an image of the default size takes 32 ms.
             kwargs = {"camera_name": "track", "width": 256, "height": 256, **kwargs}
         if not os.environ.get("DISPLAY"):
@@ -98,7 +159,7 @@ def make_gym(
             os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else pygame looks for a screen, and reports an error
     _soften_mujoco_warnings()
     with _refusing(env_id):
-        env: VectorEnv = CheckedVectorEnv(env_id, _copies(env_id, kwargs, declared), num_envs)
+        env: VectorEnv = CheckedVectorEnv(env_id, _copies(replace(config, kwargs=kwargs), declared), num_envs)
     space = env.single_action_space
     if isinstance(space, Box):
         # np.clip takes twice as long at every step
@@ -108,7 +169,7 @@ def make_gym(
     return EpisodeRecorder(ActionLog(env, record=record) if training else env)
 
 
-def gym_spaces(env_id: str, kwargs: dict[str, Any]) -> Spaces:
+def gym_spaces(config: GymConfig) -> Spaces:
     """The spaces of observations and of actions as the environment itself declares them.
 
     The copy that is made for this is reset and takes one step. So an environment that does not do what Gymnasium asks
@@ -117,10 +178,10 @@ def gym_spaces(env_id: str, kwargs: dict[str, Any]) -> Spaces:
     Raises:
         ConfigError: The environment cannot be made, or its first reset or step is wrong; with the reason.
     """
-    check_registered(env_id)
+    env_id = config.env_id
     _soften_mujoco_warnings()
     with _refusing(env_id):
-        env = _make(env_id, kwargs)
+        env = config.make()
         observation, action = env.observation_space, env.action_space
         if unsupported(observation, action):
             env.close()
@@ -131,7 +192,7 @@ def gym_spaces(env_id: str, kwargs: dict[str, Any]) -> Spaces:
     return observation, action
 
 
-def _copies(env_id: str, kwargs: dict[str, Any], declared: Spaces | None) -> Callable[[], gymnasium.Env]:
+def _copies(config: GymConfig, declared: Spaces | None) -> Callable[[], gymnasium.Env]:
     """Makes copies, and refuses one whose spaces are not those of the others."""
     expected = list(declared or ())
 
@@ -139,23 +200,18 @@ def _copies(env_id: str, kwargs: dict[str, Any], declared: Spaces | None) -> Cal
         with warnings.catch_warnings():
             if expected:  # what Gymnasium says of the arguments, it has said of the first copy
                 warnings.simplefilter("ignore")
-            env = _make(env_id, kwargs)
+            env = config.make()
         spaces = (env.observation_space, env.action_space)
         if not expected:
             expected.extend(spaces)
         for kind, one, other in zip(("observation", "action"), expected, spaces, strict=True):
             if one != other:
                 raise ConfigError(
-                    f"data.env_id {env_id!r}: its copies have different {kind} spaces, {one} and {other}."
+                    f"data.env_id {config.env_id!r}: its copies have different {kind} spaces, {one} and {other}."
                 )
         return flat(env)
 
     return make
-
-
-def _make(env_id: str, kwargs: dict[str, Any]) -> gymnasium.Env:
-    # The checker's passes over every observation cost a tenth of a MuJoCo step.
-    return gymnasium.make(env_id, disable_env_checker=True, **kwargs)
 
 
 @contextlib.contextmanager

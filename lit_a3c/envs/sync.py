@@ -18,6 +18,7 @@ from lit_a3c.envs.contract import (
     problem_of_reset,
     problem_of_step,
 )
+from lit_a3c.envs.user_wrappers import OWN_REWARD, own_rewards
 from lit_a3c.utils.errors import EnvError
 from lit_a3c.utils.one_line import one_line
 
@@ -38,6 +39,7 @@ class CheckedVectorEnv(SyncVectorEnv):
         super().__init__([make] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
         self._env_id = env_id
         self._current: list[Any] = [None] * num_envs  # the newest observation of each
+        self._own_rewards = [own for env in self.envs if (own := own_rewards(env)) is not None]
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
         """All environments, or those of ``options["reset_mask"]``.
@@ -79,7 +81,10 @@ class CheckedVectorEnv(SyncVectorEnv):
             except (TypeError, ValueError, OverflowError):
                 self._refuse(i, problem_of_step(result, self.single_observation_space))
                 raise
-        return self._observation(), reward, terminated, truncated, {}
+        infos: dict[str, Any] = {}
+        if self._own_rewards:
+            infos[OWN_REWARD] = np.array([own.pop() for own in self._own_rewards])
+        return self._observation(), reward, terminated, truncated, infos
 
     def render(self) -> Any:
         """The image of each, ``[H, W, 3]`` uint8.

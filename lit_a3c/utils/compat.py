@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,6 +201,25 @@ def accepted_classes(action: argparse.Action | None) -> AcceptedClasses:
         with contextlib.suppress(AttributeError):  # Lightning makes subclasses of optimizers that no module has
             subclasses[path] = _util.import_object(path)
     return AcceptedClasses(types, {path: cls for path, cls in subclasses.items() if cls not in types})
+
+
+def import_object(path: str) -> Any:
+    """A class or function by its import path, as the command line imports it (``_util.import_object``)."""
+    from jsonargparse import _util
+
+    return _util.import_object(path)
+
+
+def plain_factory(factory: Any) -> Any:
+    """A factory that the command line has made, as a ``functools.partial`` of its class; any other one as it is.
+
+    jsonargparse's own calls ``call_without_instantiate_context(instantiator, class, ...)``. The instantiator holds the
+    parser, which cannot be sent to another process.
+    """
+    if isinstance(factory, functools.partial) and factory.func.__module__.startswith("jsonargparse"):
+        _, cls = factory.args
+        return functools.partial(cls, **factory.keywords)
+    return factory
 
 
 def imports_main_script() -> bool:

@@ -79,6 +79,7 @@ def test_classes_of_every_kind_that_a_config_holds_are_allowed() -> None:
 @pytest.mark.parametrize(
     "path",
     [
+        "gymnasium.wrappers.RecordVideo",  # it writes files
         *("os.system", "builtins.exec", "subprocess.Popen", "torch.hub.load", "torch.nn.Linear", "torch.optim"),
         *("lit_a3c.cli.main.main", "lit_a3c.RolloutDataModule", "lit_a3c.checkpoint.io.os", "lit_a3c.__main__.main"),
         *("lit_a3c.checkpoint.io.io.BytesIO", "lit_a3cx.Body", "MLPBody", "lit_a3c.MLPBody.__init__", "", 7, None),

@@ -80,3 +80,19 @@ def test_a_part_goes_on_as_the_part_of_the_components(capfd: pytest.CaptureFixtu
 )
 def test_what_the_user_names_does_not_give_way(options: list[str], message: str, refused: Refused) -> None:
     assert message in refused(*FIT, "--config", "mujoco.yaml", "--data.env_id", "CartPole-v1", *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--data.wrappers+", "TimeAwareObservatio"], ["data.wrappers", "Did you mean 'TimeAwareObservation'"]),
+        (["--data.wrappers", "[FrameStackObservation]"], ["stack_size"]),
+        (["--data.wrappers", "{class_path: TimeAwareObservation}"], ["data.wrappers", "in a list: [TimeAwareObserv"]),
+        (["--data.wrappers", "[{class_path: FrameStackObservation, init_args: {stack: 3}}]"], ["wrappers.stack_size"]),
+        (["--data.wrappers+", "TimeAwareObservation", "--data.env_id", "ALE/Pong-v5"], ["is not for Atari games"]),
+        (["--data.env_id", "tests.dummy_envs.base:Identiti"], ["Did you mean 'Identity'"]),
+    ],
+)
+def test_wrappers_and_classes_that_cannot_work(options: list[str], words: list[str], refused: Refused) -> None:
+    message = refused(*FIT, "--config", "cartpole.yaml", *options)
+    assert [word for word in words if word not in message] == []

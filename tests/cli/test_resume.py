@@ -145,9 +145,10 @@ def environments(checkpoint: dict[str, Any]) -> dict[str, Any]:
         (1, ["--config", "mujoco.yaml", *SMALL, "--data.env_id", "Hopper-v5"]),
         (1, ["--config", "mujoco.yaml", *SMALL, "--data.env_id", "FrozenLake-v1"]),
         (2, ["--config", "mujoco.yaml", *SMALL, "--data.env_id", dummy("Clues")]),
+        (1, ["--config", "cartpole.yaml", *SMALL, "--data.wrappers+", "TimeAwareObservation"]),
         pytest.param(1, ["--config", "atari.yaml", *SMALL, "--data.atari.sticky", "0.25"], marks=pytest.mark.campaign),
     ],
-    ids=["cartpole", "lstm", "hopper", "lake", "clues", "pong"],
+    ids=["cartpole", "lstm", "hopper", "lake", "clues", "wrapped", "pong"],
 )
 def test_a_resumed_serial_run_is_the_uninterrupted_one(
     cli: Lightning, tmp_path: Path, workers: int, options: list[str]

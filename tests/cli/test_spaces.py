@@ -36,6 +36,11 @@ CASES = {
     "nested observations, async": ["--data.env_id", dummy("Clues"), "--engine", "async", "--num_workers", "2"],
     "Discrete observations, sync": ["--data.env_id", "FrozenLake-v1", "--engine", "sync", "--num_workers", "1"],
     "Tuple observations, serial": ["--data.env_id", "Blackjack-v1", "--engine", "serial"],
+    "wrappers, lock-free": [
+        *("--data.env_id", "CartPole-v1", "--engine", "hogwild", "--num_workers", "2"),
+        *("--data.wrappers+", "TimeAwareObservation"),
+        *("--data.wrappers+", "{class_path: FrameStackObservation, init_args: {stack_size: 3}}"),
+    ],
     "mixture, serial": ["--data.env_id", "Pendulum-v1", "--engine", "serial", "--model.head", "lit_a3c.MixtureHead"],
 }
 

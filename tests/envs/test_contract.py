@@ -13,7 +13,7 @@ from gymnasium.spaces import Box
 
 from lit_a3c.envs import EnvConfig
 from lit_a3c.envs.contract import problem_of_observation, problem_of_step
-from lit_a3c.envs.gym import gym_spaces
+from lit_a3c.envs.gym import GymConfig, gym_spaces
 from lit_a3c.utils.errors import ConfigError
 from tests.dummy_envs import dummy
 from tests.dummy_envs.base import DummyEnv
@@ -119,7 +119,7 @@ def test_the_check_is_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(gymnasium.registry, "Recorded-v0", EnvSpec("Recorded-v0", Recorded))
     random = np.random.get_state()[1].tolist()  # type: ignore[index,union-attr]
     for _ in range(5):
-        gym_spaces("Recorded-v0", {})
+        gym_spaces(GymConfig("Recorded-v0"))
     assert Recorded.seen == 5 * Recorded.seen[:2]
     assert Recorded.seen[0] is not None
     assert np.random.get_state()[1].tolist() == random  # type: ignore[index,union-attr]

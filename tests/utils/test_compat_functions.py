@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -264,3 +266,17 @@ def test_a_class_that_no_module_has_cannot_be_named() -> None:
     found = compat.accepted_classes(action).subclasses.values()
     assert made not in found
     assert RMSprop in found
+
+
+def test_a_factory_without_the_parser() -> None:
+    """What the command line makes of a class path can be sent to another process, and makes the same."""
+    parser = LightningArgumentParser()
+    parser.add_argument("--optimizer", type=OptimizerFactory)
+    config = parser.parse_args(["--optimizer=torch.optim.SGD", "--optimizer.lr=0.5"])
+    made = parser.instantiate_classes(config).optimizer
+    plain = compat.plain_factory(made)
+    assert (plain.func, plain.args, plain.keywords["lr"]) == (torch.optim.SGD, (), 0.5)
+    assert pickle.loads(pickle.dumps(plain)).func is torch.optim.SGD
+    own = functools.partial(torch.optim.SGD, lr=0.1)
+    assert compat.plain_factory(own) is own
+    assert compat.plain_factory(torch.optim.SGD) is torch.optim.SGD
