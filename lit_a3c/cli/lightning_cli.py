@@ -152,17 +152,20 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         check_options(self.config[command], command)
 
     def before_instantiate_classes(self) -> None:
-        """Let the parts of the network fit the spaces, name the run, refuse a directory that cannot be written to."""
+        """Name the run, refuse a directory that cannot be written to, and let the network's parts fit the spaces."""
         config = self.config[self.subcommand]
+        if self.subcommand == "fit" and config.trainer.logger:
+            self._place_run(config)
         for line in give_way(config.model, spaces_of(config.data), self._given):
             print(f"lit-a3c: {line}", file=sys.stderr)
-        trainer = self.config[self.subcommand].trainer
-        if self.subcommand != "fit" or not trainer.logger:
-            return
-        options = trainer.logger.get("init_args") if not isinstance(trainer.logger, bool | list) else None
+
+    @staticmethod
+    def _place_run(config: Any) -> None:
+        logger = config.trainer.logger
+        options = logger.get("init_args") if not isinstance(logger, bool | list) else None
         if options is not None and all(name in options for name in ("save_dir", "name", "version")):
-            continue_run(options, self.config[self.subcommand].ckpt_path)
-            name_run(options, self.config[self.subcommand].data.env_id)
+            continue_run(options, config.ckpt_path)
+            name_run(options, config.data.env_id)
 
     def before_fit(self) -> None:
         """Say what is about to run, and where its files go.

@@ -89,6 +89,7 @@ def test_a_disk_that_is_full_at_the_start_is_refused(tmp_path: Path) -> None:
     assert run.messages == ["lit-a3c: the output directory 'runs' cannot be written to: File too large."]
 
 
+@pytest.mark.campaign
 def test_a_score_is_printed_and_a_video_refused_where_nothing_can_be_written(trained: Path) -> None:
     """A run of somebody else, for example."""
     limited = {"cwd": trained, "preexec_fn": lambda: limit_files(64)}  # temporary directories are tried with 4

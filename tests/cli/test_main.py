@@ -83,7 +83,7 @@ if __name__ == "__main__":
 """As pip writes it. The directory of such a script comes first in the path, and not the present one."""
 
 
-@pytest.mark.parametrize("engine", ["serial", "async"])
+@pytest.mark.parametrize("engine", ["serial", pytest.param("async", marks=pytest.mark.campaign)])
 def test_the_console_script_finds_an_environment_in_the_present_directory(engine: str, tmp_path: Path) -> None:
     """Its workers, too. A file with the name of a package does not hide the package."""
     (tmp_path / "own.py").write_text(OWN)

@@ -41,6 +41,7 @@ def test_a_named_run_can_be_continued(cli: Lightning, tmp_path: Path) -> None:
     assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] == 8 * ROLLOUT
 
 
+@pytest.mark.campaign
 def test_a_running_training_is_left_alone(cli: Lightning, tmp_path: Path) -> None:
     """A second resumption is refused with the first one's process, and goes on once that one was killed."""
     endless = ["--data.total_steps", "100000000", "--last_checkpoint.every_n_updates", "5", "--trainer.max_steps", "-1"]

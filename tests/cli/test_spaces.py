@@ -45,7 +45,10 @@ CASES = {
 }
 
 
-LONGER = ("Tuple of all kinds, sync", "mixture, serial", "nested observations, async", "Tuple observations, serial")
+LONGER = {
+    *("Tuple of all kinds, sync", "MultiDiscrete, GRU, V-trace, async", "mixture, serial", "wrappers, lock-free"),
+    *("nested observations, async", "Discrete observations, sync", "Tuple observations, serial"),
+}
 """Cases that only the whole suite runs."""
 
 

@@ -51,6 +51,7 @@ def test_a_closed_terminal_saves(tmp_path: Path) -> None:
     assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] >= 10 * ROLLOUT
 
 
+@pytest.mark.campaign
 def test_nohup_goes_on_without_its_terminal_and_its_reader(tmp_path: Path) -> None:
     """SIGHUP stays ignored where it was ignored at the start, and output that nobody can read is dropped."""
     reader, writer = os.pipe()
@@ -72,6 +73,7 @@ def test_nohup_goes_on_without_its_terminal_and_its_reader(tmp_path: Path) -> No
             os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.campaign
 def test_a_signal_in_the_last_video_costs_the_video_only(tmp_path: Path) -> None:
     """Its episode has no end, here. ``last.ckpt`` has been written before it."""
     run = tmp_path / RUN

@@ -17,6 +17,7 @@ from tests.learning.trainings import recent_return, train
 pytestmark = pytest.mark.learning
 
 
+@pytest.mark.campaign
 def test_a_recurrent_core_solves_the_t_maze() -> None:
     """The return is at most 1. Without a recurrent core the last action is a guess, which gives 0.5."""
     options: dict[str, Any] = {"gamma": 0.99, "entropy_coef": 0.01, "lr": 3e-3, "rollout_length": 10}
