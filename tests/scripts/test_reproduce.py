@@ -39,7 +39,7 @@ def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
     assert [row["evaluation"] for row in rows[-2:]] == ["best", "last"]
     assert int(rows[-1]["steps"]) >= 3200
     steps = [int(row["steps"]) for row in rows if row["evaluation"] == "validation"]
-    assert steps == sorted(set(steps))
+    assert steps == sorted(steps)  # two may stand at one number: the workers learn on until a validation begins
     assert len(steps) > 2
     assert all(float(row["seconds"]) > 0 and row["versions"] and row["engine"] == "hogwild" for row in rows)
     assert reproduce(tmp_path) == ""
