@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,13 +20,13 @@ from lit_a3c.envs.flattening import unsupported
 from lit_a3c.envs.gym import EntryPoint, GymConfig, Spaces, find_entry_point, gym_spaces, make_gym
 from lit_a3c.envs.options import AtariOptions
 from lit_a3c.envs.spaces import EnvSpaces
-from lit_a3c.envs.user_wrappers import EnvWrapper, name_of, parts_of
+from lit_a3c.envs.user_wrappers import EnvWrapper, call_of, name_of
 from lit_a3c.utils.errors import ConfigError
 
 Wrapper = TypeVar("Wrapper", bound=VectorWrapper)
 
 _read: list[tuple[tuple[Any, ...], Spaces]] = []
-"""The spaces that were read last, by all that they depend on. The command line and the data module both ask."""
+"""The spaces that were read last, after all that they depend on. The command line and the data module both ask."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,14 @@ class EnvConfig:
 
     def _known_spaces(self) -> Spaces:
         """The spaces that were read last, if they were of this very environment."""
-        makers = (self.entry_point, gymnasium.registry.get(self.env_id.rpartition(":")[2]))
-        key = (self.env_id, self.atari, self.kwargs, tuple(map(parts_of, self.wrappers)), *makers)
+        wrappers = [call_of(wrapper) for wrapper in self.wrappers]
+        try:
+            plain = json.dumps([self.env_id, self.kwargs, [arguments for _, *arguments in wrappers]])
+        except TypeError:  # arrays, say, of which one cannot ask whether they are equal
+            return self._read_spaces()
+        spec = gymnasium.registry.get(self.env_id.rpartition(":")[2])
+        makers = [self.entry_point, getattr(spec, "entry_point", None), *(made for made, *_ in wrappers)]
+        key = (plain, self.atari, repr(spec), makers)
         if not _read or _read[0][0] != key:
             spaces = self._read_spaces()
             _read[:] = [(key, spaces)]

@@ -69,12 +69,12 @@ def own_rewards(env: gymnasium.Env) -> OwnRewards | None:
 
 def name_of(wrapper: EnvWrapper) -> str:
     """What a wrapper is called in messages."""
-    made: Any = wrapper.func if isinstance(wrapper, functools.partial) else wrapper
+    made = call_of(wrapper)[0]
     return str(getattr(made, "__name__", type(made).__name__))
 
 
-def parts_of(wrapper: EnvWrapper) -> Any:
-    """What tells whether two wrappers are the same. Two ``functools.partial`` of one call are not equal themselves."""
+def call_of(wrapper: EnvWrapper) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """The class or function that wraps, and its further arguments."""
     if isinstance(wrapper, functools.partial):
-        return (wrapper.func, wrapper.args, wrapper.keywords)
-    return wrapper
+        return wrapper.func, wrapper.args, wrapper.keywords
+    return wrapper, (), {}

@@ -13,10 +13,10 @@ from gymnasium.wrappers import FrameStackObservation, RescaleAction, TimeAwareOb
 
 from lit_a3c import RolloutDataModule
 from lit_a3c.envs import EnvConfig
-from lit_a3c.envs.user_wrappers import parts_of
 from lit_a3c.rollout import Episode
 from lit_a3c.utils.errors import ConfigError
 from tests.dummy_envs import LIMIT, dummy
+from tests.dummy_envs.base import DummyEnv
 
 DOUBLED = functools.partial(TransformReward, func=lambda reward: 2 * reward)
 
@@ -103,7 +103,7 @@ def test_atari_games_have_none() -> None:
 
 
 def test_spaces_are_read_anew_for_other_wrappers() -> None:
-    """Equal calls of a class are the same wrapper. Other arguments are others."""
+    """Other arguments make another environment."""
     sizes = [
         EnvConfig("CartPole-v1", wrappers=(functools.partial(FrameStackObservation, stack_size=size),))
         .spaces()
@@ -111,5 +111,25 @@ def test_spaces_are_read_anew_for_other_wrappers() -> None:
         for size in (2, 2, 3, 2)
     ]
     assert sizes == [2, 2, 3, 2]
-    one, two = (functools.partial(FrameStackObservation, stack_size=2) for _ in range(2))
-    assert parts_of(one) == parts_of(two)
+
+
+def test_the_spaces_of_one_environment_are_read_once() -> None:
+    """By the command line and by the data module. Arguments that are arrays cannot be compared, and are read anew."""
+    made: list[int] = []
+
+    def noted(env: gymnasium.Env, mark: Any) -> gymnasium.Env:
+        made.append(1)
+        return env
+
+    for mark, times in ((1, 1), (1, 1), (2, 2), (np.zeros(2), 3), (np.zeros(2), 4)):
+        EnvConfig("CartPole-v1", wrappers=(functools.partial(noted, mark=mark),)).spaces()
+        assert len(made) == times
+
+
+def test_arguments_of_the_environment_may_be_arrays() -> None:
+    class Goal(DummyEnv):
+        def __init__(self, goal: Any) -> None:
+            super().__init__()
+
+    for _ in range(2):
+        assert EnvConfig.of(Goal, kwargs={"goal": np.zeros(2)}).spaces().observation_shape == (1,)
