@@ -113,9 +113,9 @@ def allowed_class(path: Any, option: str) -> type:
         found = getattr(importlib.import_module(module), name, None)
     except ImportError:
         raise refusal from None
-    if not isinstance(found, type) or not issubclass(found, KINDS) or issubclass(found, WRITERS):
+    if not isinstance(found, type) or not _inside(found.__module__):
         raise refusal
-    if not _inside(found.__module__):
+    if not issubclass(found, KINDS) or issubclass(found, WRITERS):
         raise refusal
     return found
 

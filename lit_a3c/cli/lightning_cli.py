@@ -25,7 +25,7 @@ from lit_a3c.cli.class_errors import format_class_error, raised_by_lightning
 from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
 from lit_a3c.cli.library_lines import print_reasons, silence_library_warnings
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
-from lit_a3c.cli.parts import give_way, spaces_of
+from lit_a3c.cli.parts import fit_parts, spaces_of
 from lit_a3c.cli.run_directory import check_checkpoint_directories, continue_run, name_run, write_config
 from lit_a3c.cli.validation import check_monitors, check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
@@ -156,7 +156,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         config = self.config[self.subcommand]
         if self.subcommand == "fit" and config.trainer.logger:
             self._place_run(config)
-        for line in give_way(config.model, spaces_of(config.data), self._given):
+        for line in fit_parts(config.model, spaces_of(config.data), self._given):
             print(f"lit-a3c: {line}", file=sys.stderr)
 
     @staticmethod

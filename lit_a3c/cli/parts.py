@@ -14,11 +14,11 @@ from lit_a3c.networks.heads import ActionHead, JointHead, fitting_head
 from lit_a3c.utils import compat
 
 
-def give_way(model: Any, spaces: EnvSpaces, given: list[str]) -> list[str]:
+def fit_parts(model: Any, spaces: EnvSpaces, given: list[str]) -> list[str]:
     """Put the fitting body and head in the place of those that a config names and that do not fit.
 
     So one config serves any space. What the user names on the command line stays, and is refused where it does not fit.
-    A part that does not fit a composite space goes on as the part of its components, if it fits those.
+    A part that does not fit a composite space is used for the components that it fits.
 
     Args:
         model: The section ``model`` of a command's configuration, which is changed.
@@ -26,7 +26,7 @@ def give_way(model: Any, spaces: EnvSpaces, given: list[str]) -> list[str]:
         given: The options of the command line.
 
     Returns:
-        A line for each part that has given way.
+        A line for each part that was replaced.
     """
     lines = []
     for option, kind, space, replace in (

@@ -118,13 +118,14 @@ def _check_options(trainer: Trainer) -> None:
 
 
 def _check_callbacks(trainer: Trainer) -> None:
-    refused = CALLBACKS | (HOGWILD_CALLBACKS if isinstance(trainer.strategy, Hogwild) else {})
+    hogwild = isinstance(trainer.strategy, Hogwild)
+    refused = CALLBACKS | (HOGWILD_CALLBACKS if hogwild else {})
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         for cls, reason in refused.items():
             if isinstance(callback, cls):
                 where = " with the engine hogwild" if cls in HOGWILD_CALLBACKS else ""
                 raise ConfigError(f"the callback {type(callback).__name__} does not work{where}: it {reason}")
-        for hook in GRADIENT_HOOKS if isinstance(trainer.strategy, Hogwild) else ():
+        for hook in GRADIENT_HOOKS if hogwild else ():
             if is_overridden(hook, callback, parent=Callback):
                 raise ConfigError(
                     f"the callback {type(callback).__name__} does not work with the engine hogwild: its {hook} would "

@@ -1,4 +1,4 @@
-"""Parts of the network that a config names give way where the spaces cannot have them."""
+"""Parts of the network that a config names are replaced where they do not fit the spaces."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def said(capfd: pytest.CaptureFixture[str], *args: str) -> list[str]:
-    """``lit-a3c ARGS``, which must succeed: what gave way to what."""
+    """``lit-a3c ARGS``, which must succeed: what was replaced by what."""
     capfd.readouterr()
     assert main(list(args)) == 0
     words = [line.split() for line in capfd.readouterr().err.splitlines() if "takes its place" in line]
@@ -47,7 +47,7 @@ def said(capfd: pytest.CaptureFixture[str], *args: str) -> list[str]:
 def test_a_config_serves_any_space(
     config: str, env_id: str, body: type, head: type, lines: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A line says what gave way. The config of the run names what took its place, so evaluations need no line."""
+    """A line says what was replaced. The config of the run names what took its place, so evaluations need no line."""
     assert said(capfd, *FIT, "--config", f"{config}.yaml", "--data.env_id", env_id) == lines
     (last,) = Path().rglob("last.ckpt")
     policy = A3C.load_from_checkpoint(last).policy
@@ -58,7 +58,7 @@ def test_a_config_serves_any_space(
     assert not said(capfd, "validate", "--ckpt_path", str(last), *options)
 
 
-def test_a_part_goes_on_as_the_part_of_the_components(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_part_is_used_for_the_components_that_it_fits(capfd: pytest.CaptureFixture[str]) -> None:
     """With the options that the config gives it."""
     said(capfd, *FIT, "--config", "mujoco.yaml", "--data.env_id", dummy("Car"))
     said(capfd, *FIT, "--config", "mujoco.yaml", "--data.env_id", "Blackjack-v1")
@@ -78,7 +78,7 @@ def test_a_part_goes_on_as_the_part_of_the_components(capfd: pytest.CaptureFixtu
         (["--model.body", "NatureBody"], "NatureBody needs images of three dimensions, and the environment has"),
     ],
 )
-def test_what_the_user_names_does_not_give_way(options: list[str], message: str, refused: Refused) -> None:
+def test_what_the_user_names_is_not_replaced(options: list[str], message: str, refused: Refused) -> None:
     assert message in refused(*FIT, "--config", "mujoco.yaml", "--data.env_id", "CartPole-v1", *options)
 
 

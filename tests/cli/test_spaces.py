@@ -56,7 +56,7 @@ LONGER = {
     "name", [pytest.param(name, marks=[pytest.mark.campaign] * (name in LONGER)) for name in CASES]
 )
 def test_a_training_is_scored_recorded_and_gone_on_with(cli: Lightning, name: str, tmp_path: Path) -> None:
-    """Four commands of a user, and their files. A body that the config names gives way."""
+    """Four commands of a user, and their files. A body that the config names is replaced where it does not fit."""
     cli("fit", "--config", "cartpole.yaml", *SMALL, *CASES[name])
     (last,) = tmp_path.glob("runs/*/version_0/checkpoints/last.ckpt")
     run = last.parent.parent

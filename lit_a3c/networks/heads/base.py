@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from gymnasium.spaces import Box, Discrete, MultiBinary, Space
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -10,12 +12,18 @@ from lit_a3c.utils.errors import ConfigError
 
 
 class ActionHead(nn.Module):
-    """Interface of a head."""
+    """Interface of a head.
+
+    Attributes:
+        kinds: The kinds of action spaces that it is for.
+    """
+
+    kinds: ClassVar[tuple[type[Space], ...]] = (Space,)
 
     @classmethod
     def fits(cls, space: Space) -> bool:
         """Whether the head can be made for an action space. The constructor of one that cannot says why."""
-        return True
+        return isinstance(space, cls.kinds)
 
     def forward(self, features: Tensor) -> Distribution:
         """``[..., F]`` features to a distribution of batch shape ``[...]``."""
@@ -34,14 +42,15 @@ def fitting(space: Space) -> str:
     return "JointHead"
 
 
-def check_space(head: ActionHead, space: Space, *kinds: type[Space]) -> None:
+def check_space(head: ActionHead, space: Space) -> None:
     """Refuse a space.
 
     Raises:
-        ConfigError: It is none of these kinds; with the head that fits.
+        ConfigError: It is none of the head's kinds; with the head that fits.
     """
-    if not isinstance(space, kinds):
+    if not isinstance(space, head.kinds):
+        kinds = " or ".join(kind.__name__ for kind in head.kinds)
         raise ConfigError(
-            f"{type(head).__name__} needs {' or '.join(kind.__name__ for kind in kinds)} actions, and the environment "
-            f"has {space}. Use --model.head lit_a3c.{fitting(space)}."
+            f"{type(head).__name__} needs {kinds} actions, and the environment has {space}. "
+            f"Use --model.head lit_a3c.{fitting(space)}."
         )

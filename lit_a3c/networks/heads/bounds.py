@@ -52,5 +52,5 @@ def box_shape(head: ActionHead, space: Space) -> torch.Size:
     Raises:
         ConfigError: The space is no ``Box``.
     """
-    check_space(head, space, Box)
+    check_space(head, space)
     return torch.Size(space.shape or ())

@@ -27,16 +27,14 @@ class JointHead(ActionHead):
         box: Makes the heads of ``Box`` components.
     """
 
+    kinds = (Tuple, Dict, MultiDiscrete)
+
     def __init__(self, num_features: int, space: Space, box: Callable[[int, Space], ActionHead] = GaussianHead) -> None:
         super().__init__()
-        check_space(self, space, Tuple, Dict, MultiDiscrete)
+        check_space(self, space)
         self.heads = nn.ModuleList(
             (box if isinstance(part, Box) else default_head)(num_features, part) for part in components(space)
         )
-
-    @classmethod
-    def fits(cls, space: Space) -> bool:
-        return isinstance(space, Tuple | Dict | MultiDiscrete)
 
     def forward(self, features: Tensor) -> Distribution:
         return Joint([head(features) for head in self.heads])

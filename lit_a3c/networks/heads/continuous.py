@@ -22,7 +22,21 @@ from lit_a3c.networks.heads.bounds import box_shape, gaussian, has_finite_bounds
 from lit_a3c.utils.errors import check_number
 
 
-class _DiagonalGaussianHead(ActionHead):
+class _BoxHead(ActionHead):
+    """A head for ``Box`` actions."""
+
+    kinds = (Box,)
+
+
+class _BoundedHead(_BoxHead):
+    """A head for ``Box`` actions in which every component has a range."""
+
+    @classmethod
+    def fits(cls, space: Space) -> bool:
+        return has_finite_bounds(space)
+
+
+class _DiagonalGaussianHead(_BoxHead):
     """Gaussians with a sigma for each component, censored at the bounds of the space or not."""
 
     low: Tensor
@@ -32,10 +46,6 @@ class _DiagonalGaussianHead(ActionHead):
         super().__init__()
         self.shape = register_bounds(self, space)
         self._censored = censored and bool((self.low.isfinite() | self.high.isfinite()).any())
-
-    @classmethod
-    def fits(cls, space: Space) -> bool:
-        return isinstance(space, Box)
 
     def _distribution(self, mean: Tensor, std: Tensor) -> Distribution:
         """The distribution with this mean and sigma, both ``[..., A]``."""
@@ -115,7 +125,7 @@ class StateDependentGaussianHead(_DiagonalGaussianHead):
         return self._distribution(self.mean(features).float(), std)
 
 
-class SphericalGaussianHead(ActionHead):
+class SphericalGaussianHead(_BoxHead):
     """The paper's: ``N(mu(s), sigma^2(s) I)``, one variance ``softplus(z(s))`` for all components (section 9).
 
     Args:
@@ -132,17 +142,13 @@ class SphericalGaussianHead(ActionHead):
         self.mean = orthogonal(nn.Linear(num_features, self.shape.numel()), gain=0.01)
         self.raw_variance = orthogonal(nn.Linear(num_features, 1), gain=0.01)
 
-    @classmethod
-    def fits(cls, space: Space) -> bool:
-        return isinstance(space, Box)
-
     def forward(self, features: Tensor) -> Distribution:
         mean = self.mean(features).float()
         variance = nn.functional.softplus(self.raw_variance(features).float()) + self.min_variance
         return gaussian(mean, variance.sqrt().expand_as(mean), self.shape)
 
 
-class SquashedGaussianHead(ActionHead):
+class SquashedGaussianHead(_BoundedHead):
     """:class:`lit_a3c.networks.distributions.SquashedGaussian`: through tanh, with one sigma for all states.
 
     Args:
@@ -161,16 +167,12 @@ class SquashedGaussianHead(ActionHead):
         self.mean = orthogonal(nn.Linear(num_features, self.shape.numel()), gain=0.01)
         self.log_std = nn.Parameter(torch.full(self.shape, float(init_log_std)))
 
-    @classmethod
-    def fits(cls, space: Space) -> bool:
-        return has_finite_bounds(space)
-
     def forward(self, features: Tensor) -> Distribution:
         mean = self.mean(features).float().view((*features.shape[:-1], *self.shape))
         return SquashedGaussian(mean, self.log_std.exp().expand_as(mean), self.low, self.high)
 
 
-class BetaHead(ActionHead):
+class BetaHead(_BoundedHead):
     """:class:`lit_a3c.networks.distributions.ScaledBeta` with both concentrations above 1: one peak, inside.
 
     ``alpha, beta = 1 + (c - 1) softplus(z(s)) / log 2``, which begin at ``c``: with a sigma of ``1 / sqrt(2c + 1)`` of
@@ -192,17 +194,13 @@ class BetaHead(ActionHead):
         self._gain = (init_concentration - 1) / math.log(2)
         self.raw = orthogonal(nn.Linear(num_features, 2 * self.shape.numel()), gain=0.01)
 
-    @classmethod
-    def fits(cls, space: Space) -> bool:
-        return has_finite_bounds(space)
-
     def forward(self, features: Tensor) -> Distribution:
         raw = self.raw(features).float().view(*features.shape[:-1], 2, *self.shape)
         alpha, beta = (1 + self._gain * nn.functional.softplus(raw)).unbind(features.ndim - 1)
         return ScaledBeta(alpha, beta, self.low, self.high)
 
 
-class MixtureHead(ActionHead):
+class MixtureHead(_BoxHead):
     """:class:`lit_a3c.networks.distributions.GaussianMixture`: weights and means by the state, sigmas for all states.
 
     The means begin spread over the space, or over [-1, 1] where it has no bounds: equal ones would stay so.
@@ -231,10 +229,6 @@ class MixtureHead(ActionHead):
             spread = low.flatten() + places[:, None] * (high - low).flatten()  # [K, A]
             self.means.bias.copy_(spread.flatten())
         self.log_std = nn.Parameter(torch.full(self.lead, float(init_log_std)))
-
-    @classmethod
-    def fits(cls, space: Space) -> bool:
-        return isinstance(space, Box)
 
     def forward(self, features: Tensor) -> Distribution:
         means = self.means(features).float().view(*features.shape[:-1], *self.lead)

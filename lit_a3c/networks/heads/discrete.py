@@ -20,15 +20,13 @@ class CategoricalHead(ActionHead):
         space: A ``Discrete`` space.
     """
 
+    kinds = (Discrete,)
+
     def __init__(self, num_features: int, space: Space) -> None:
         super().__init__()
-        check_space(self, space, Discrete)
+        check_space(self, space)
         assert isinstance(space, Discrete)
         self.logits = orthogonal(nn.Linear(num_features, int(space.n)), gain=0.01)  # start near uniform
-
-    @classmethod
-    def fits(cls, space: Space) -> bool:
-        return isinstance(space, Discrete)
 
     def forward(self, features: Tensor) -> Distribution:
         return Categorical(logits=self.logits(features).float(), validate_args=False)
@@ -42,15 +40,13 @@ class BernoulliHead(ActionHead):
         space: A ``MultiBinary`` space.
     """
 
+    kinds = (MultiBinary,)
+
     def __init__(self, num_features: int, space: Space) -> None:
         super().__init__()
-        check_space(self, space, MultiBinary)
+        check_space(self, space)
         assert isinstance(space, MultiBinary)
         self.logits = orthogonal(nn.Linear(num_features, math.prod(space.shape)), gain=0.01)
-
-    @classmethod
-    def fits(cls, space: Space) -> bool:
-        return isinstance(space, MultiBinary)
 
     def forward(self, features: Tensor) -> Distribution:
         return Independent(
