@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from lightning.pytorch.cli import LightningArgumentParser
 
 from lit_a3c.cli.arguments import STRICT_YAML, Answered
+from lit_a3c.cli.class_errors import is_accepted
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 
@@ -183,7 +184,7 @@ def _refused_value(message: str, key: str, classes: compat.AcceptedClasses) -> s
     if path is None and value:
         path = value[1]
     if classes.subclasses and path is not None and not re.search(PLAIN, message, re.MULTILINE):
-        if path in {*classes.subclasses, *(cls.__name__ for cls in classes.subclasses.values())}:
+        if is_accepted(path, classes):
             return f"{name} {path!r} must stand in a list: [{path}]."
         kinds = " or ".join(dict.fromkeys(cls.__name__ for cls in classes.types))
         return f"{name} {path!r} is no {kinds} that can be imported.{_near_class(path, classes)}"

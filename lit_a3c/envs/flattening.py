@@ -19,6 +19,9 @@ from gymnasium.spaces.utils import flatdim, flatten, flatten_space
 MAX_ONE_HOT = 1_000_000
 """The longest one-hot vector. A longer one would cost more memory than any network learns from."""
 
+SIZED = Box | Discrete | MultiDiscrete | MultiBinary
+"""The observations without parts that have a fixed number of values."""
+
 
 def components(space: Space[Any]) -> list[Space[Any]]:
     """The ``Discrete``, ``MultiBinary`` and ``Box`` parts of an action space, in the order of the flat vector."""
@@ -77,11 +80,8 @@ def unsupported(observation: Space[Any], action: Space[Any]) -> str | None:
     """Which of an environment's spaces no network here fits, in words; None if all of them are supported."""
     seen = leaves(observation)
     for leaf in seen:
-        if not isinstance(leaf, Box | Discrete | MultiDiscrete | MultiBinary):
-            return (
-                f"observations {observation}; {type(leaf).__name__} has no fixed number of values. Wrap the "
-                "environment so that it gives Box, Discrete, MultiDiscrete or MultiBinary, or a Tuple or Dict of them"
-            )
+        if not isinstance(leaf, SIZED):
+            return _without_size(observation, leaf)
         if not isinstance(leaf, Box) and flatdim(leaf) > MAX_ONE_HOT:
             return f"observations {observation}; a one-hot vector of {flatdim(leaf):,} values is too long"
     if not seen or any(flatdim(leaf) == 0 for leaf in seen):
@@ -96,6 +96,21 @@ def unsupported(observation: Space[Any], action: Space[Any]) -> str | None:
         if isinstance(part, Box) and not np.issubdtype(part.dtype, np.floating):
             return f"actions {action}; only floating Box actions are supported"
     return None
+
+
+def _without_size(observation: Space[Any], leaf: Space[Any]) -> str:
+    """The words for observations with a part that has no fixed number of values, and what to do."""
+    what = f"{type(leaf).__name__} has no fixed number of values"
+    if isinstance(observation, Dict):
+        good = [key for key, part in observation.items() if all(isinstance(each, SIZED) for each in leaves(part))]
+        bad = ", ".join(repr(key) for key in observation if key not in good)
+        if good:
+            kept = f"{{class_path: FilterObservation, init_args: {{filter_keys: [{', '.join(good)}]}}}}"
+            return f"observations with {bad}; {what}. Leave it out: --data.wrappers+ '{kept}'"
+    return (
+        f"observations {observation}; {what}. Wrap the environment so that it gives Box, Discrete, MultiDiscrete or "
+        "MultiBinary, or a Tuple or Dict of them"
+    )
 
 
 class FlatObservation(gymnasium.ObservationWrapper):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import functools
-import importlib
 import os
 import re
 import warnings
@@ -23,6 +22,7 @@ from lit_a3c.envs.action_log import ActionLog
 from lit_a3c.envs.contract import problem_of_copy
 from lit_a3c.envs.episodes import EpisodeRecorder
 from lit_a3c.envs.flattening import flat, unsupported
+from lit_a3c.envs.packages import import_module, missing, too_new, whose
 from lit_a3c.envs.sync import CheckedVectorEnv
 from lit_a3c.envs.user_wrappers import EnvWrapper, wrap
 from lit_a3c.utils.errors import ConfigError, did_you_mean
@@ -96,18 +96,20 @@ def find_entry_point(env_id: str) -> EntryPoint | None:
         module, _, name = name.rpartition(".")
     if not module:
         if name not in gymnasium.registry:
-            raise ConfigError(f"data.env_id {env_id!r} is not a registered environment.{_nearest(name)}")
+            near = whose(env_id) or _nearest(name)
+            raise ConfigError(f"data.env_id {env_id!r} is not a registered environment.{near}")
         return None
     try:
-        content = vars(importlib.import_module(module))
+        content = vars(import_module(module))
     except (Exception, SystemExit) as error:  # whatever the module does, the user named it
-        raise ConfigError(f"data.env_id {env_id!r}: importing {module!r} failed: {one_line(error)}.") from error
+        reason = missing(error) or f"importing {module!r} failed: {one_line(error)}"
+        raise ConfigError(f"data.env_id {env_id!r}: {reason}.") from error
     if name in gymnasium.registry:
         return None
     if callable(content.get(name)):
         return cast(EntryPoint, content[name])
     classes = [key for key, value in content.items() if isinstance(value, type) and issubclass(value, gymnasium.Env)]
-    near = ("" if re.search(VERSION, name) else did_you_mean(name, classes)) or _nearest(name)
+    near = whose(env_id) or ("" if re.search(VERSION, name) else did_you_mean(name, classes)) or _nearest(name)
     raise ConfigError(f"data.env_id {env_id!r}: {name!r} is no registered environment, nor in {module!r}.{near}")
 
 
@@ -221,8 +223,10 @@ def _refusing(env_id: str) -> Iterator[None]:
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:  # whatever an environment's constructor raises, the user chose it
-        hint = " Without that it cannot be drawn." if "unexpected keyword argument 'render_mode'" in str(error) else ""
-        raise ConfigError(f"data.env_id {env_id!r} cannot be made: {one_line(error)}.{hint}") from error
+        undrawn = "unexpected keyword argument 'render_mode'" in str(error)
+        hint = " Without that it cannot be drawn." if undrawn else too_new(env_id)
+        reason = missing(error) or one_line(error)
+        raise ConfigError(f"data.env_id {env_id!r} cannot be made: {reason}.{hint}") from error
 
 
 @functools.cache
