@@ -199,5 +199,15 @@ def test_setup_refuses_an_unknown_extra(extra: str) -> None:
     done = subprocess.run(["bash", str(ROOT / "scripts/setup.sh"), extra], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (
-        f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark and plot, comma-separated.\n"
+        f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark, plot, box2d and minigrid, "
+        "comma-separated.\n"
     )
+
+
+def test_setup_refuses_what_the_pinned_mujoco_cannot_run() -> None:
+    """With what to do instead."""
+    done = subprocess.run(
+        ["bash", str(ROOT / "scripts/setup.sh"), "dm-control"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "needs an older MuJoCo than constraints.txt has: pip install '.[dm-control]'" in done.stderr

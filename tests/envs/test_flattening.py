@@ -263,7 +263,11 @@ def test_supported_spaces(observation: Space[Any], action: Space[Any]) -> None:
         (Text(5), UNEQUAL, "observations Text(1, 5"),
         (Sequence(UNEQUAL), UNEQUAL, "Sequence has no fixed number of values. Wrap the environment so that it gives"),
         (Dict({"a": Tuple([UNEQUAL, Graph(UNEQUAL, None)])}), UNEQUAL, "Graph has no fixed number of values"),
-        (Dict({"a": UNEQUAL, "word": Text(5)}), UNEQUAL, "observations with 'word'; Text has no fixed number of values"),
+        (
+            Dict({"a": UNEQUAL, "word": Text(5)}),
+            UNEQUAL,
+            "observations with 'word'; Text has no fixed number of values",
+        ),
         (
             Dict({"a": UNEQUAL, "b": Discrete(2), "word": Text(5)}),
             UNEQUAL,

@@ -62,7 +62,9 @@ def fails() -> gymnasium.Env:
 @pytest.mark.parametrize(("version", "hinted"), [("4.0.0", True), ("3.12.0", True), ("3.11.0", False)])
 def test_a_mujoco_that_is_too_new_is_named(version: str, hinted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gymnasium_robotics", ModuleType("gymnasium_robotics"))
-    monkeypatch.setitem(gymnasium.registry, "FetchFails-v0", gymnasium.envs.registration.EnvSpec("FetchFails-v0", fails))
+    monkeypatch.setitem(
+        gymnasium.registry, "FetchFails-v0", gymnasium.envs.registration.EnvSpec("FetchFails-v0", fails)
+    )
     monkeypatch.setattr("lit_a3c.envs.packages.metadata.version", lambda _: version)
     with pytest.raises(ConfigError, match=r"AssertionError: as with a MuJoCo that is too new") as error:
         EnvConfig("gymnasium_robotics:FetchFails-v0").spaces()
