@@ -86,6 +86,7 @@ def test_what_the_user_names_is_not_replaced(options: list[str], message: str, r
     ("options", "words"),
     [
         (["--data.wrappers+", "TimeAwareObservatio"], ["data.wrappers", "Did you mean 'TimeAwareObservation'"]),
+        (["--data.wrappers", "tests.dummy_envs.partial.SeenAtStart"], ["in a list: [tests.dummy_envs.partial.SeenAtS"]),
         (["--data.wrappers", "[FrameStackObservation]"], ["stack_size"]),
         (["--data.wrappers", "{class_path: TimeAwareObservation}"], ["data.wrappers", "in a list: [TimeAwareObserv"]),
         (["--data.wrappers", "[{class_path: FrameStackObservation, init_args: {stack: 3}}]"], ["wrappers.stack_size"]),

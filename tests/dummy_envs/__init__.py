@@ -30,7 +30,7 @@ from tests.dummy_envs.failing import (
     Words,
 )
 from tests.dummy_envs.misbehaving import Growing, Misbehaving, Rich, Undrawable
-from tests.dummy_envs.partial import BlindPole, TMaze
+from tests.dummy_envs.partial import Junction
 
 __all__ = ["LIMIT", "dummy"]
 
@@ -54,9 +54,8 @@ for env, limit in {
     Robot: None,
     Senses: None,
     Clues: None,
-    TMaze: None,
+    Junction: None,
     TwoSides: None,
-    BlindPole: 500,
     Words: None,
     Speech: None,
     WholeBox: None,
