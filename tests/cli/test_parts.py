@@ -86,7 +86,6 @@ def test_what_the_user_names_is_not_replaced(options: list[str], message: str, r
     ("options", "words"),
     [
         (["--data.wrappers+", "TimeAwareObservatio"], ["data.wrappers", "Did you mean 'TimeAwareObservation'"]),
-        (["--data.wrappers", "tests.dummy_envs.partial.SeenAtStart"], ["in a list: [tests.dummy_envs.partial.SeenAtS"]),
         (["--data.wrappers", "[FrameStackObservation]"], ["stack_size"]),
         (["--data.wrappers", "{class_path: TimeAwareObservation}"], ["data.wrappers", "in a list: [TimeAwareObserv"]),
         (["--data.wrappers", "[{class_path: FrameStackObservation, init_args: {stack: 3}}]"], ["wrappers.stack_size"]),
@@ -97,3 +96,13 @@ def test_what_the_user_names_is_not_replaced(options: list[str], message: str, r
 def test_wrappers_and_classes_that_cannot_work(options: list[str], words: list[str], refused: Refused) -> None:
     message = refused(*FIT, "--config", "cartpole.yaml", *options)
     assert [word for word in words if word not in message] == []
+
+
+def test_one_wrapper_of_a_module_of_ones_own_must_stand_in_a_list(
+    refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though nothing has imported the module before."""
+    (tmp_path / "wrapper_of_ones_own.py").write_text("import gymnasium\nclass Own(gymnasium.Wrapper):\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    message = refused(*FIT, "--config", "cartpole.yaml", "--data.wrappers", "wrapper_of_ones_own.Own")
+    assert message == "data.wrappers 'wrapper_of_ones_own.Own' must stand in a list: [wrapper_of_ones_own.Own]."
