@@ -25,11 +25,13 @@ def train(
     engine: str = "serial",
     workers: int = 1,
     accelerator: str = "cpu",
+    action_mask: bool = True,
     **model: Any,
 ) -> A3C:
     """The module after a training, which is reproducible to the bit with the engine ``serial``."""
     seed_everything(seed, verbose=False)
-    data = RolloutDataModule(env_id, total_steps, engine, workers, envs_per_worker=16, rollout_length=rollout_length)
+    sizes = {"envs_per_worker": 16, "rollout_length": rollout_length}
+    data = RolloutDataModule(env_id, total_steps, engine, workers, **sizes, action_mask=action_mask)
     module = A3C(
         data.spaces,
         gae_lambda=0.95,
