@@ -83,6 +83,29 @@ def flatten_mask(space: Space[Any], mask: Any) -> np.ndarray:
     return flat
 
 
+def seen_part(seen: Space[Any], observation: Any, source: MaskSource) -> Any:
+    """An observation without the mask in it.
+
+    Args:
+        seen: The space of the result, from :func:`seen_space`.
+        observation: The environment's own.
+        source: Where it gives its masks.
+    """
+    if source != "observation":
+        return observation
+    rest = {key: value for key, value in observation.items() if key != KEY}
+    return rest if isinstance(seen, Dict) else next(iter(rest.values()))
+
+
+def join_mask(seen: Any, mask: np.ndarray | None, space: Box) -> np.ndarray:
+    """A flat observation ``[D]`` and a flat mask ``[M]`` as one vector of the space, ``[D + M]``; None allows all."""
+    joined = np.ones(space.shape, space.dtype)
+    joined[: len(seen)] = seen
+    if mask is not None:
+        joined[len(seen) :] = mask
+    return joined
+
+
 def mask_of(source: MaskSource, observation: Any, info: Mapping[str, Any]) -> Any:
     """The mask that an environment has given, in its own form; None where it has given none."""
     return observation[KEY] if source == "observation" else info.get(KEY)
@@ -130,20 +153,15 @@ class MaskedObservation(gymnasium.Wrapper):
         return joined, reward, terminated, truncated, info
 
     def _joined(self, observation: Any, info: Any, method: str, *, needed: bool) -> np.ndarray:
-        seen, space = observation, self.observation_space
-        if self._source == "observation":
-            rest = {key: value for key, value in observation.items() if key != KEY}
-            seen = rest if isinstance(self._seen, Dict) else next(iter(rest.values()))
-        assert space.shape is not None
-        joined = np.ones(space.shape, space.dtype)
-        vector = flatten(self._seen, seen)
-        joined[: len(vector)] = vector
+        mask = None
         if needed:
             try:
-                joined[len(vector) :] = flatten_mask(self.env.action_space, mask_of(self._source, observation, info))
+                mask = flatten_mask(self.env.action_space, mask_of(self._source, observation, info))
             except ConfigError as error:
                 raise EnvError(f"{method}() returned an {KEY} that cannot be used: {error}") from error
-        return joined
+        seen = flatten(self._seen, seen_part(self._seen, observation, self._source))
+        assert isinstance(self.observation_space, Box)
+        return join_mask(seen, mask, self.observation_space)
 
 
 def masked_space(seen: Space[Any], action: Space[Any]) -> Box:

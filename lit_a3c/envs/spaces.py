@@ -63,15 +63,16 @@ class EnvSpaces:
     @property
     def observation_shape(self) -> tuple[int, ...]:
         """Shape of the tensor of one observation. That of an observation that is no ``Box``, or masked, is flat."""
-        return self._tensor_space.shape
+        return self.tensor_space.shape
 
     @property
     def observation_dtype(self) -> torch.dtype:
         """Bytes stay bytes. Everything else is kept in single precision."""
-        return torch.uint8 if self._tensor_space.dtype == np.uint8 else torch.float32
+        return torch.uint8 if self.tensor_space.dtype == np.uint8 else torch.float32
 
     @property
-    def _tensor_space(self) -> Box:
+    def tensor_space(self) -> Box:
+        """The space of the tensor of one observation."""
         if self.mask_source:
             return masked_space(self.seen_space, self.action_space)
         return flat_space(self.observation_space)
