@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lit_a3c.engines.hogwild.strategy import Hogwild
     from lit_a3c.engines.processes import WorkerError
     from lit_a3c.envs import AtariOptions, EnvConfig, EnvSpaces
+    from lit_a3c.evaluation.evaluate import Evaluation, evaluate
     from lit_a3c.evaluation.play import EpisodeBatch
     from lit_a3c.evaluation.video import EpisodeVideo
     from lit_a3c.metrics.logger import RunLogger
@@ -53,6 +54,10 @@ _MODULES = {
         "AtariOptions",
         "EnvConfig",
         "EnvSpaces",
+    ),
+    "evaluation.evaluate": (
+        "Evaluation",
+        "evaluate",
     ),
     "evaluation.play": ("EpisodeBatch",),
     "evaluation.video": ("EpisodeVideo",),
@@ -115,6 +120,7 @@ __all__ = [
     "Episode",
     "EpisodeBatch",
     "EpisodeVideo",
+    "Evaluation",
     "GaussianHead",
     "Hogwild",
     "JointHead",
@@ -134,6 +140,7 @@ __all__ = [
     "StateDependentGaussianHead",
     "WorkerError",
     "__version__",
+    "evaluate",
 ]
 
 

@@ -58,6 +58,9 @@ class RolloutDataModule(LightningDataModule):
         wrappers: What is put around every copy of the environment, in training, evaluation and recording; the first is
             the innermost. Subclasses of ``gymnasium.Wrapper``, ``functools.partial`` of them, or functions. Reported
             returns are of the rewards below them. Not for Atari games.
+        action_mask: Whether the environment's action masks count, if it has any: ``observation["action_mask"]`` or
+            ``info["action_mask"]``, in the form of ``action_space.sample(mask=...)``. Actions that a mask forbids are
+            then never taken, and the network does not see the mask. Off, one in an observation is a part of it.
 
     Attributes:
         env: The environment.
@@ -85,6 +88,7 @@ class RolloutDataModule(LightningDataModule):
         atari: AtariOptions | None = None,
         env_kwargs: dict[str, Any] | None = None,
         wrappers: list[Callable[[gymnasium.Env], gymnasium.Wrapper]] | None = None,
+        action_mask: bool = True,
     ) -> None:
         super().__init__()
         if engine is not None:
@@ -100,7 +104,8 @@ class RolloutDataModule(LightningDataModule):
         for name, value in (("eval", eval_episodes), ("test", test_episodes), ("predict", predict_episodes)):
             check_number(f"data.{name}_episodes", value, low=1, high=100_000, whole=True)
         check_number("data.max_eval_steps", max_eval_steps, low=1, whole=True)
-        self.env = EnvConfig.of(env_id, atari, env_kwargs, map(compat.plain_factory, wrappers or ()))
+        around = map(compat.plain_factory, wrappers or ())
+        self.env = EnvConfig.of(env_id, atari, env_kwargs, around, action_mask)
         self.spaces = self.env.spaces()
         self.total_steps = total_steps
         self.engine = engine

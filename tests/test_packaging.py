@@ -34,6 +34,7 @@ FLOORS = {
     "evaluation": 4,
     "checkpoint": 4,
     "metrics": 4,
+    "training_state": 5,
     "policy_module": 5,
     "module": 5,
     "datamodule": 6,

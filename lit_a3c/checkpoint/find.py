@@ -16,7 +16,7 @@ RUNS = Path("runs")
 """Where ``last`` and ``best`` look for the newest run."""
 
 
-def resolve_checkpoint(given: str, prefer: str) -> Path:
+def resolve_checkpoint(given: str, prefer: str, option: str = "--ckpt_path") -> Path:
     """A checkpoint by file or URL, by run directory, or by ``last`` or ``best`` for that of the newest run in ``runs``.
 
     Where a run's checkpoint is damaged, the newest good one of the run is taken instead, and the user is told.
@@ -24,41 +24,46 @@ def resolve_checkpoint(given: str, prefer: str) -> Path:
     Args:
         given: What the user wrote.
         prefer: ``last`` or ``best``: which of a directory's checkpoints to take where it has both.
+        option: Where the user wrote it.
 
     Raises:
         ConfigError: There is none, or none that can be read.
     """
     if not given.strip():  # Path("") is the present directory, and the newest run below it is not what was meant
-        raise ConfigError(f"--ckpt_path {given!r} must name a checkpoint, a run's directory, last or best.")
+        raise ConfigError(f"{option} {given!r} must name a checkpoint, a run's directory, last or best.")
     if given in ("last", "best"):
         newest = _newest(RUNS, given)
         if newest is None:
-            raise ConfigError(f"--ckpt_path {given!r}: there is no {given}.ckpt below {str(RUNS.absolute())!r}.")
+            raise ConfigError(f"{option} {given!r}: there is no {given}.ckpt below {str(RUNS.absolute())!r}.")
         return _first_good([newest, *_by_age(newest.parent, "*", below=False)])
     if "://" in given:
         return download(given)
-    path = user_path(given, "--ckpt_path")
+    path = user_path(given, option)
     if path.is_file():
         return path
     if path.is_dir():
         try:
             next(path.iterdir(), None)
         except OSError as error:
-            raise ConfigError(f"--ckpt_path {given!r} cannot be read: {error.strerror}.") from error
+            raise ConfigError(f"{option} {given!r} cannot be read: {error.strerror}.") from error
         found = [file for stem in (prefer, "last", "*") for file in _by_age(path, stem)]
         if not found:
-            raise ConfigError(f"--ckpt_path {given!r} has no checkpoint (*.ckpt) in it.")
+            raise ConfigError(f"{option} {given!r} has no checkpoint (*.ckpt) in it.")
         return _first_good([found[0], *_by_age(found[0].parent, "*", below=False)])
     if path.exists():
-        raise ConfigError(f"--ckpt_path {given!r} is neither a file nor a directory.")
+        raise ConfigError(f"{option} {given!r} is neither a file nor a directory.")
     if path.is_symlink():
-        raise ConfigError(f"--ckpt_path {given!r} is a link to a file that does not exist.")
+        raise ConfigError(f"{option} {given!r} is a link to a file that does not exist.")
     near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
-    raise ConfigError(f"--ckpt_path {given!r} does not exist.{near}")
+    raise ConfigError(f"{option} {given!r} does not exist.{near}")
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path, option: str = "--ckpt_path") -> dict[str, Any]:
     """A checkpoint's contents on the CPU: tensors and plain types only.
+
+    Args:
+        path: The file.
+        option: Where the user named it.
 
     Raises:
         ConfigError: The file is no checkpoint, is damaged, or lacks what every checkpoint holds.
@@ -68,11 +73,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except (OSError, CorruptCheckpointError) as error:
         others = [file for file in _by_age(path.parent, "*", below=False) if file != path and _good(file)]
         instead = f" Its neighbour {str(others[0])!r} is whole." if others else ""
-        raise ConfigError(f"--ckpt_path {str(path)!r} cannot be read as a checkpoint: {error}.{instead}") from error
+        raise ConfigError(f"{option} {str(path)!r} cannot be read as a checkpoint: {error}.{instead}") from error
     try:
         check_contents(checkpoint)
     except ConfigError as error:
-        raise ConfigError(f"--ckpt_path {str(path)!r}: {error}") from error
+        raise ConfigError(f"{option} {str(path)!r}: {error}") from error
     return dict(checkpoint)
 
 

@@ -13,6 +13,7 @@ from lit_a3c.checkpoint.compatibility import check_fits
 from lit_a3c.checkpoint.factories import PARTS, build
 from lit_a3c.checkpoint.find import read_checkpoint, resolve_checkpoint
 from lit_a3c.checkpoint.trust import config_of
+from lit_a3c.cli.init_from import check_init_from
 from lit_a3c.module import A3C
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 from lit_a3c.utils.paths import user_path
@@ -125,6 +126,7 @@ def with_files(argv: list[str]) -> list[str]:
     trusted = TRUST in argv
     command, given, options = argv[0], _split_equals([option for option in argv[1:] if option != TRUST]), []
     configs, checkpoint = 0, None
+    check_init_from(command, given)
     values = iter(given)
     for option in values:
         options.append(option)

@@ -23,6 +23,7 @@ from lit_a3c.checkpoint.io import SafeCheckpointIO
 from lit_a3c.cli.arguments import Answered, Debug
 from lit_a3c.cli.class_errors import format_class_error, raised_by_lightning
 from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
+from lit_a3c.cli.init_from import INIT_FROM, init_from
 from lit_a3c.cli.library_lines import print_reasons, silence_library_warnings
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
 from lit_a3c.cli.parts import fit_parts, spaces_of
@@ -129,6 +130,12 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             help="Let the config in --ckpt_path name any class and any environment. What it names is imported and "
             "called, so give this option only for a file of your own.",
         )
+        parser.add_argument(
+            INIT_FROM,
+            type=str | None,
+            help="For fit: begin from the weights and running statistics of a checkpoint, with new counters. The "
+            "environment and the network may be others. Layers that do not fit stay new, and are listed.",
+        )
         parser.add_argument("--debug", action=Debug, help="With every error of one line its traceback.")
         for section, callback in CALLBACKS.items():
             parser.add_lightning_class_args(callback, section)
@@ -177,6 +184,8 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         config, data = self.config[self.subcommand], self.datamodule
         check_trainer(self.trainer)
         check_monitors(self.trainer)
+        if config.init_from and not config.ckpt_path:  # a run that goes on has weights of its own
+            init_from(self.model, config.init_from)
         if config.ckpt_path:
             checkpoint = read_checkpoint(Path(config.ckpt_path))
             if (done := checkpoint["steps"] - checkpoint.get("first_step", 0)) >= data.total_steps:

@@ -30,7 +30,7 @@ def fit_parts(model: Any, spaces: EnvSpaces, given: list[str]) -> list[str]:
     """
     lines = []
     for option, kind, space, replace in (
-        ("body", Body, spaces.observation_space, _body),
+        ("body", Body, spaces.seen_space, _body),
         ("head", ActionHead, spaces.action_space, _head),
     ):
         named = model.get(option)
@@ -57,7 +57,7 @@ def spaces_of(data: Any) -> EnvSpaces:
         functools.partial(compat.import_object(named.class_path), **dict(named.get("init_args") or {}))
         for named in data.wrappers or ()
     )
-    return EnvConfig.of(data.env_id, atari, data.env_kwargs, wrappers).spaces()
+    return EnvConfig.of(data.env_id, atari, data.env_kwargs, wrappers, data.action_mask).spaces()
 
 
 def _body(space: Space[Any], cls: type[Body], named: Namespace) -> Namespace:

@@ -94,11 +94,11 @@ class Actor:
         def time_first(*key: str) -> Tensor:
             return batch[key].transpose(0, 1)
 
-        action, log_prob = time_first("action"), None
+        observation, action, log_prob = time_first("observation"), time_first("action"), None
         if self._behaviour_log_prob:  # of all steps at once: one by one costs a tenth of a step of HalfCheetah
-            log_prob = self._policy.head(torch.stack(self._features)).log_prob(action)
+            log_prob = self._policy.distribution(torch.stack(self._features), observation).log_prob(action)
         return Rollout(
-            observation=time_first("observation"),
+            observation=observation,
             action=action,
             reward=time_first("next", "reward").squeeze(-1),
             terminated=time_first("next", "terminated").squeeze(-1),

@@ -39,6 +39,7 @@ class EnvConfig:
         kwargs: Keyword arguments of the environment's constructor; not for Atari games.
         wrappers: What is put around every copy, the innermost first; not for Atari games.
         entry_point: The class or function that makes the environment, of which ``env_id`` is then the name.
+        action_mask: Whether the environment's action masks count.
 
     Raises:
         ConfigError: Unknown id, or options that do not belong to it.
@@ -49,6 +50,7 @@ class EnvConfig:
     kwargs: dict[str, Any] = field(default_factory=dict)
     wrappers: tuple[EnvWrapper, ...] = ()
     entry_point: EntryPoint | None = None
+    action_mask: bool = True
     _declared: Spaces | None = field(default=None, init=False, repr=False, compare=False)  # what spaces() has read
 
     def __post_init__(self) -> None:
@@ -82,11 +84,12 @@ class EnvConfig:
         atari: AtariOptions | None = None,
         kwargs: dict[str, Any] | None = None,
         wrappers: Iterable[EnvWrapper] = (),
+        action_mask: bool = True,
     ) -> EnvConfig:
         """The description of an environment that is given by its id, or by what makes it."""
         made = None if isinstance(env, str) or not callable(env) else env
         name: Any = env if made is None else getattr(made, "__name__", type(made).__name__)
-        return cls(name, atari, kwargs or {}, tuple(wrappers), made)
+        return cls(name, atari, kwargs or {}, tuple(wrappers), made, action_mask)
 
     @property
     def is_atari(self) -> bool:
@@ -100,13 +103,14 @@ class EnvConfig:
             ConfigError: It cannot be made, has a space that no network here fits, or does something in its first reset
                 or step that Gymnasium does not allow.
         """
-        observation, action = self._known_spaces()
+        declared = self._known_spaces()
+        observation, action, mask_source = declared
         if problem := unsupported(observation, action):
             around = f" in {', '.join(map(name_of, self.wrappers))}" if self.wrappers else ""
             raise ConfigError(f"{self.env_id!r}{around} has {problem}.")
-        object.__setattr__(self, "_declared", (observation, action))
+        object.__setattr__(self, "_declared", declared)
         frame_skip = self._atari.frame_skip if self.is_atari else 1
-        return EnvSpaces(self.env_id, observation, action, frame_skip)
+        return EnvSpaces(self.env_id, observation, action, frame_skip, mask_source)
 
     def _known_spaces(self) -> Spaces:
         """The spaces that were read last, if they were of this very environment."""
@@ -117,7 +121,7 @@ class EnvConfig:
             return self._read_spaces()
         spec = gymnasium.registry.get(self.env_id.rpartition(":")[2])
         makers = [self.entry_point, getattr(spec, "entry_point", None), *(made for made, *_ in wrappers)]
-        key = (plain, self.atari, repr(spec), makers)
+        key = (plain, self.atari, self.action_mask, repr(spec), makers)
         if not _read or _read[0][0] != key:
             spaces = self._read_spaces()
             _read[:] = [(key, spaces)]
@@ -127,7 +131,7 @@ class EnvConfig:
         if not self.is_atari:
             return gym_spaces(self._gym_config)
         env = self._gym(1, training=False, render=False, record=False)
-        spaces = (env.single_observation_space, env.single_action_space)
+        spaces = Spaces(env.single_observation_space, env.single_action_space)
         env.close()
         return spaces
 
@@ -171,7 +175,7 @@ class EnvConfig:
 
     @property
     def _gym_config(self) -> GymConfig:
-        return GymConfig(self.env_id, self.kwargs, self.wrappers, self.entry_point)
+        return GymConfig(self.env_id, self.kwargs, self.wrappers, self.entry_point, self.action_mask)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For a worker. Classes of a script or a notebook travel by value, which pickle alone cannot do."""

@@ -14,6 +14,8 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, Space, Tuple
 
+from lit_a3c.envs.masks import KEY, MaskSource, allowed_action, mask_of, mask_source
+from lit_a3c.utils.errors import ConfigError
 from lit_a3c.utils.finite import LARGEST
 from lit_a3c.utils.one_line import one_line
 
@@ -23,25 +25,35 @@ NUMBERS = frozenset({bool, int, float} | {kind for kind in np.sctypeDict.values(
 """Types of a reward that need no closer look."""
 
 
-def problem_of_copy(env: gymnasium.Env) -> str | None:
-    """What is wrong with an environment, as far as its first reset, its first step and its end show.
+def try_copy(env: gymnasium.Env, *, masks: bool = True) -> tuple[str | None, MaskSource | None]:
+    """Take the first step of an environment.
 
     Args:
         env: A fresh copy, which is closed. It is seeded, so that every start of a program does the same.
+        masks: Whether its action masks count.
+
+    Returns:
+        What is wrong with it, as far as its first reset, its first step and its end show; and where it gives its action
+        masks.
     """
     action, space = copy.deepcopy(env.action_space), env.observation_space
     action.seed(0)
-    problem, method = None, "reset"
+    problem, method, source = None, "reset", None
     try:
-        problem = problem_of_reset(env.reset(seed=0), space)
+        first = env.reset(seed=0)
+        problem = problem_of_reset(first, space)
         if problem is None:
+            source = mask_source(space, action, first[1]) if masks else None
+            chosen = allowed_action(action, mask_of(source, *first)) if source else action.sample()
             method = "step"
-            problem = problem_of_step(env.step(action.sample()), space)
+            problem = problem_of_step(env.step(chosen), space)
         method = "close"
         env.close()
+    except ConfigError as error:  # of the mask
+        problem = f"{method}() returned an {KEY} that cannot be used: {error}. --data.action_mask false ignores it"
     except (Exception, SystemExit) as error:
-        return problem or _raised(method, error)
-    return problem
+        problem = problem or _raised(method, error)
+    return problem, source
 
 
 def _raised(method: str, error: BaseException) -> str:

@@ -135,14 +135,5 @@ class FlatAction(gymnasium.ActionWrapper):
         return unflatten(self.env.action_space, action)
 
 
-def flat(env: gymnasium.Env) -> gymnasium.Env:
-    """The environment with flat vectors in place of composite observations and actions."""
-    if not isinstance(env.observation_space, Box):
-        env = FlatObservation(env)
-    if not isinstance(env.action_space, Box | Discrete):
-        env = FlatAction(env)
-    return env
-
-
 def _parts(space: Any) -> list[Space[Any]]:
     return list(space.values() if isinstance(space, Dict) else space.spaces)

@@ -10,7 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import gymnasium
 import numpy as np
@@ -19,9 +19,10 @@ from gymnasium.vector import VectorEnv
 from gymnasium.wrappers.vector import TransformAction
 
 from lit_a3c.envs.action_log import ActionLog
-from lit_a3c.envs.contract import problem_of_copy
+from lit_a3c.envs.contract import try_copy
 from lit_a3c.envs.episodes import EpisodeRecorder
-from lit_a3c.envs.flattening import flat, unsupported
+from lit_a3c.envs.flattening import unsupported
+from lit_a3c.envs.masks import MaskSource, flat
 from lit_a3c.envs.packages import import_module, missing, too_new, whose
 from lit_a3c.envs.sync import CheckedVectorEnv
 from lit_a3c.envs.user_wrappers import EnvWrapper, wrap
@@ -30,12 +31,19 @@ from lit_a3c.utils.one_line import one_line
 
 EntryPoint = Callable[..., gymnasium.Env]
 """Makes an environment from keyword arguments: a class of environments, or a function."""
-Spaces = tuple[Space[Any], Space[Any]]
-"""Of observations and of actions."""
 VERSION = r"-v\d+$"
 """The last part of most ids."""
 PATH = r"[a-zA-Z_]\w*(\.[a-zA-Z_]\w*)+"
 """The import path of a class or function. An id has a version, and with it a hyphen."""
+
+
+class Spaces(NamedTuple):
+    """What an environment declares of itself."""
+
+    observation: Space[Any]
+    action: Space[Any]
+    mask_source: MaskSource | None = None
+    """Where it gives action masks; None where it has none, or where they do not count."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +55,14 @@ class GymConfig:
         kwargs: Keyword arguments of the environment's constructor.
         wrappers: What is put around it, the innermost first.
         entry_point: A class or function that makes the environment; None for one of Gymnasium's registry.
+        action_mask: Whether its action masks count.
     """
 
     env_id: str
     kwargs: dict[str, Any] = field(default_factory=dict)
     wrappers: tuple[EnvWrapper, ...] = ()
     entry_point: EntryPoint | None = None
+    action_mask: bool = True
 
     def make(self) -> gymnasium.Env:
         """A copy.
@@ -143,7 +153,7 @@ def make_gym(
         training: Seed episodes as a training does.
         render: Whether ``render()`` will be called.
         record: Whether the exact state will be asked for.
-        declared: The spaces that every copy must have. Default: those of the first copy.
+        declared: The spaces that every copy must have. Default: those of a copy that is made for this.
 
     Raises:
         ConfigError: The environment cannot be made; with its own reason. Or a copy has other spaces.
@@ -160,6 +170,7 @@ def make_gym(
             os.environ.setdefault("MUJOCO_GL", "egl")  # read when mujoco is first imported
             os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else pygame looks for a screen, and reports an error
     _soften_mujoco_warnings()
+    declared = declared or gym_spaces(config)
     with _refusing(env_id):
         env: VectorEnv = CheckedVectorEnv(env_id, _copies(replace(config, kwargs=kwargs), declared), num_envs)
     space = env.single_action_space
@@ -187,31 +198,26 @@ def gym_spaces(config: GymConfig) -> Spaces:
         observation, action = env.observation_space, env.action_space
         if unsupported(observation, action):
             env.close()
-            return observation, action
-    problem = problem_of_copy(env)
+            return Spaces(observation, action)
+    problem, mask_source = try_copy(env, masks=config.action_mask)
     if problem is not None:
         raise ConfigError(f"data.env_id {env_id!r}: {problem}.")
-    return observation, action
+    return Spaces(observation, action, mask_source)
 
 
-def _copies(config: GymConfig, declared: Spaces | None) -> Callable[[], gymnasium.Env]:
+def _copies(config: GymConfig, declared: Spaces) -> Callable[[], gymnasium.Env]:
     """Makes copies, and refuses one whose spaces are not those of the others."""
-    expected = list(declared or ())
 
     def make() -> gymnasium.Env:
         with warnings.catch_warnings():
-            if expected:  # what Gymnasium says of the arguments, it has said of the first copy
-                warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # what Gymnasium says of the arguments, it has said of the first copy
             env = config.make()
-        spaces = (env.observation_space, env.action_space)
-        if not expected:
-            expected.extend(spaces)
-        for kind, one, other in zip(("observation", "action"), expected, spaces, strict=True):
-            if one != other:
+        for kind, one in (("observation", declared.observation), ("action", declared.action)):
+            if one != (other := getattr(env, f"{kind}_space")):
                 raise ConfigError(
                     f"data.env_id {config.env_id!r}: its copies have different {kind} spaces, {one} and {other}."
                 )
-        return flat(env)
+        return flat(env, declared.mask_source)
 
     return make
 

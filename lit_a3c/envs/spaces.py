@@ -10,6 +10,7 @@ import torch
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
 
 from lit_a3c.envs.flattening import flat_size, flat_space
+from lit_a3c.envs.masks import MaskSource, mask_size, masked_space, possible_sources, seen_space
 
 
 class EnvSpaces:
@@ -22,15 +23,22 @@ class EnvSpaces:
         observation_space: Space of one observation.
         action_space: Space of one action.
         frame_skip: Emulator frames per step, 1 outside Atari.
+        mask_source: Where it gives the masks of its actions; None where it has none, or where they do not count.
     """
 
     def __init__(
-        self, env_id: str, observation_space: Space[Any], action_space: Space[Any], frame_skip: int = 1
+        self,
+        env_id: str,
+        observation_space: Space[Any],
+        action_space: Space[Any],
+        frame_skip: int = 1,
+        mask_source: MaskSource | None = None,
     ) -> None:
         self.env_id = env_id
         self.observation_space = observation_space
         self.action_space = action_space
         self.frame_skip = frame_skip
+        self.mask_source = mask_source
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, EnvSpaces) and vars(self) == vars(other)
@@ -38,14 +46,36 @@ class EnvSpaces:
     __hash__ = None  # type: ignore[assignment]
 
     @property
+    def seen_space(self) -> Space[Any]:
+        """The space of what the network's body sees: the observation without an action mask in it."""
+        return seen_space(self.observation_space, self.mask_source)
+
+    @property
+    def seen_shape(self) -> tuple[int, ...]:
+        """Shape of the tensor that the network's body gets."""
+        return flat_space(self.seen_space).shape
+
+    @property
+    def mask_size(self) -> int:
+        """Length ``M`` of the action mask at the end of an observation's tensor; 0 where there is none."""
+        return mask_size(self.action_space) if self.mask_source else 0
+
+    @property
     def observation_shape(self) -> tuple[int, ...]:
-        """Shape of the tensor of one observation. That of an observation that is no ``Box`` is flat."""
-        return flat_space(self.observation_space).shape
+        """Shape of the tensor of one observation. That of an observation that is no ``Box``, or masked, is flat."""
+        return self.tensor_space.shape
 
     @property
     def observation_dtype(self) -> torch.dtype:
         """Bytes stay bytes. Everything else is kept in single precision."""
-        return torch.uint8 if flat_space(self.observation_space).dtype == np.uint8 else torch.float32
+        return torch.uint8 if self.tensor_space.dtype == np.uint8 else torch.float32
+
+    @property
+    def tensor_space(self) -> Box:
+        """The space of the tensor of one observation."""
+        if self.mask_source:
+            return masked_space(self.seen_space, self.action_space)
+        return flat_space(self.observation_space)
 
     @property
     def action_shape(self) -> tuple[int, ...]:
@@ -64,13 +94,17 @@ class EnvSpaces:
             "observation_space": _space_to_plain(self.observation_space),
             "action_space": _space_to_plain(self.action_space),
             "frame_skip": self.frame_skip,
+            "mask_source": self.mask_source,
         }
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> EnvSpaces:
         """The inverse of :meth:`to_plain`."""
         spaces = {key: _space_from_plain(plain[key]) for key in ("observation_space", "action_space")}
-        return cls(env_id=plain["env_id"], frame_skip=plain["frame_skip"], **spaces)
+        source = plain.get("mask_source")  # version 0.1.0 did not write it
+        if source not in (None, *possible_sources(spaces["observation_space"], spaces["action_space"])):
+            raise ValueError(f"{str(source)[:40]!r} is no source of action masks")
+        return cls(env_id=plain["env_id"], frame_skip=plain["frame_skip"], mask_source=source, **spaces)
 
 
 def _space_to_plain(space: Space[Any]) -> dict[str, Any]:

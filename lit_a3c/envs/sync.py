@@ -125,6 +125,8 @@ class CheckedVectorEnv(SyncVectorEnv):
             raise
 
     def _failed(self, i: int, method: str, error: BaseException) -> NoReturn:
+        if isinstance(error, EnvError):  # a wrapper of this library has refused what the environment returned
+            self._refuse(i, str(error))
         raise EnvError(f"environment {i} of {self._env_id!r}: {method}() failed: {one_line(error)}.") from error
 
     def _refuse(self, i: int, problem: str | None) -> None:

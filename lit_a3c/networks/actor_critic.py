@@ -14,6 +14,7 @@ from lit_a3c.envs import EnvSpaces
 from lit_a3c.networks.bodies import default_body, orthogonal
 from lit_a3c.networks.encoder import BodyFactory, Encoder, RecurrentFactory
 from lit_a3c.networks.heads import ActionHead, default_head
+from lit_a3c.networks.masking import masked
 
 HeadFactory = Callable[[int, Space[Any]], ActionHead]
 
@@ -67,6 +68,7 @@ class ActorCritic(nn.Module):
         self.value = orthogonal(nn.Linear(self.encoder.num_features, 1))
         self.encoders = [encoder for encoder in (self.encoder, self.value_encoder) if encoder is not None]
         self.recurrent_state_size = sum(encoder.state_size for encoder in self.encoders)
+        self._mask_size, self._seen_shape = spaces.mask_size, spaces.seen_shape
 
     def forward(
         self,
@@ -84,12 +86,25 @@ class ActorCritic(nn.Module):
             batch_first: Whether ``observation`` is a view of ``[B, T, ...]`` memory.
         """
         own, other = self._split(recurrent_state)
-        features, state = self.encoder(observation, own, done, batch_first)
+        seen = self._seen(observation)
+        features, state = self.encoder(seen, own, done, batch_first)
         value_features = features
         if self.value_encoder is not None:
-            value_features, value_state = self.value_encoder(observation, other, done, batch_first)
+            value_features, value_state = self.value_encoder(seen, other, done, batch_first)
             state = torch.cat([state, value_state], dim=-1)
-        return PolicyOutput(self.head(features), self._value(value_features), state)
+        return PolicyOutput(self.distribution(features, observation), self._value(value_features), state)
+
+    def distribution(self, features: Tensor, observation: Tensor) -> Distribution:
+        """The distribution of the actions, of batch shape ``[...]``, without those that a mask forbids.
+
+        Args:
+            features: Of the encoder, ``[..., num_features]``.
+            observation: What they were made of, ``[..., *observation]``. Its mask is taken, where it has one.
+        """
+        distribution: Distribution = self.head(features)
+        if not self._mask_size:
+            return distribution
+        return masked(distribution, observation[..., -self._mask_size :] > 0)
 
     def values(self, observation: Tensor, recurrent_state: Tensor | None = None) -> Tensor:
         """``v(s)`` of ``B`` states that do not follow one another, ``[B]``.
@@ -100,7 +115,7 @@ class ActorCritic(nn.Module):
         """
         own, other = self._split(recurrent_state)
         encoder, state = (self.encoder, own) if self.value_encoder is None else (self.value_encoder, other)
-        return self._value(encoder(observation.unsqueeze(0), state, None).features).squeeze(0)
+        return self._value(encoder(self._seen(observation).unsqueeze(0), state, None).features).squeeze(0)
 
     @torch.no_grad()
     def act(self, observation: Tensor, recurrent_state: Tensor | None = None) -> ActOutput:
@@ -110,21 +125,29 @@ class ActorCritic(nn.Module):
             observation: ``[E, *observation]``.
             recurrent_state: Before the step, ``[E, recurrent_state_size]``; None for zeros.
         """
+        seen = self._seen(observation)
         if not self.recurrent_state_size:
-            features = self.encoder.features(observation)
-            return ActOutput(self.head(features), features.new_empty(*features.shape[:-1], 0), features)
+            features = self.encoder.features(seen)
+            state = features.new_empty(*features.shape[:-1], 0)
+            return ActOutput(self.distribution(features, observation), state, features)
         own, other = self._split(recurrent_state)
-        features, state = self.encoder(observation.unsqueeze(0), own, None)
+        features, state = self.encoder(seen.unsqueeze(0), own, None)
         if self.value_encoder is not None:
-            value_state = self.value_encoder(observation.unsqueeze(0), other, None).recurrent_state
+            value_state = self.value_encoder(seen.unsqueeze(0), other, None).recurrent_state
             state = torch.cat([state, value_state], dim=-1)
         features = features.squeeze(0)
-        return ActOutput(self.head(features), state.squeeze(0), features)
+        return ActOutput(self.distribution(features, observation), state.squeeze(0), features)
 
     def observe(self, observation: Tensor, batch_first: bool = False) -> None:
         """Let running statistics see ``[..., *observation]`` training observations."""
         for encoder in self.encoders:
-            encoder.observe(observation, batch_first)
+            encoder.observe(self._seen(observation), batch_first)
+
+    def _seen(self, observation: Tensor) -> Tensor:
+        """What the bodies see of ``[..., *observation]``: all but the mask."""
+        if not self._mask_size:
+            return observation
+        return observation[..., : -self._mask_size].reshape(*observation.shape[:-1], *self._seen_shape)
 
     def _split(self, recurrent_state: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         """The parts of a recurrent state that belong to each of the two encoders."""

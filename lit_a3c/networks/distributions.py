@@ -20,6 +20,7 @@ from torch.distributions import (
     Normal,
     SigmoidTransform,
     TransformedDistribution,
+    constraints,
 )
 from torch.nn.functional import softplus
 
@@ -35,6 +36,8 @@ class _Bounded(Distribution):
         low: Smallest action, ``[*action]``.
         high: Largest action, ``[*action]``.
     """
+
+    arg_constraints = {}  # nothing to check, and printing asks for it
 
     def __init__(self, unit: Distribution, low: Tensor, high: Tensor) -> None:
         self.unit, self.low, self.high = unit, low, high
@@ -99,6 +102,8 @@ class DiagonalGaussian(Distribution):
         std: The same shape.
         event_dims: Dimensions of an action.
     """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
 
     def __init__(self, mean: Tensor, std: Tensor, event_dims: int) -> None:
         self.loc, self.scale = mean, std

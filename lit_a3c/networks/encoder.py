@@ -27,11 +27,11 @@ class Encoder(nn.Module):
 
     def __init__(self, spaces: EnvSpaces, body: BodyFactory, recurrent: RecurrentFactory | None) -> None:
         super().__init__()
-        self.body = body(spaces.observation_space)
+        self.body = body(spaces.seen_space)
         self.recurrent = recurrent(self.body.num_features) if recurrent else None
         self.num_features = self.body.num_features if self.recurrent is None else self.recurrent.num_features
         self.state_size = 0 if self.recurrent is None else self.recurrent.state_size
-        self._observation_dims = len(spaces.observation_shape)
+        self._observation_dims = len(spaces.seen_shape)
 
     def forward(
         self, observation: Tensor, recurrent_state: Tensor | None, done: Tensor | None, batch_first: bool = False

@@ -41,12 +41,20 @@ CASES = {
         *("--data.wrappers+", "TimeAwareObservation"),
         *("--data.wrappers+", "{class_path: FrameStackObservation, init_args: {stack_size: 3}}"),
     ],
+    "masked parts, LSTM, V-trace, async": [
+        *("--data.env_id", dummy("Dials"), "--engine", "async", "--num_workers", "2", "--model.recurrent", "LSTM"),
+        *("--model.vtrace", "true", "--data.num_minibatches", "2"),
+    ],
+    "masked parts, lock-free": ["--data.env_id", dummy("Dials"), "--engine", "hogwild", "--num_workers", "2"],
+    "masks of observations, sync": ["--data.env_id", dummy("DoorsSeen"), "--engine", "sync", "--num_workers", "2"],
+    "masks, serial": ["--data.env_id", "Taxi-v4", "--engine", "serial"],
     "mixture, serial": ["--data.env_id", "Pendulum-v1", "--engine", "serial", "--model.head", "lit_a3c.MixtureHead"],
 }
 
 
 LONGER = {
     *("Tuple of all kinds, sync", "MultiDiscrete, GRU, V-trace, async", "mixture, serial", "wrappers, lock-free"),
+    *("masked parts, LSTM, V-trace, async", "masks of observations, sync", "masks, serial"),
     *("nested observations, async", "Discrete observations, sync", "Tuple observations, serial"),
 }
 """Cases that only the whole suite runs."""

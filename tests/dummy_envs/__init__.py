@@ -29,6 +29,7 @@ from tests.dummy_envs.failing import (
     WholeBox,
     Words,
 )
+from tests.dummy_envs.masked import Dials, Doors, DoorsSeen, Stuck
 from tests.dummy_envs.misbehaving import Growing, Misbehaving, Rich, Undrawable
 from tests.dummy_envs.partial import Junction
 
@@ -56,6 +57,10 @@ for env, limit in {
     Clues: None,
     Junction: None,
     TwoSides: None,
+    Doors: None,
+    DoorsSeen: None,
+    Dials: None,
+    Stuck: None,
     Words: None,
     Speech: None,
     WholeBox: None,

@@ -26,7 +26,8 @@ from gymnasium.spaces.utils import flatdim, flatten
 from gymnasium.spaces.utils import unflatten as gymnasium_unflatten
 
 from lit_a3c.envs import EnvConfig, EnvSpaces, components, leaves
-from lit_a3c.envs.flattening import FlatAction, flat, flat_size, unflatten, unsupported
+from lit_a3c.envs.flattening import FlatAction, flat_size, unflatten, unsupported
+from lit_a3c.envs.masks import flat
 from lit_a3c.networks.heads import default_head
 from lit_a3c.utils.errors import ConfigError
 from tests.dummy_envs import dummy

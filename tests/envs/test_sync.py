@@ -11,7 +11,7 @@ import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from lit_a3c.envs import BatchedEnv, EnvConfig
-from lit_a3c.envs.flattening import flat
+from lit_a3c.envs.masks import flat
 from lit_a3c.envs.sync import CheckedVectorEnv
 from lit_a3c.utils.errors import ConfigError, EnvError
 from lit_a3c.utils.finite import NotFiniteError
@@ -166,6 +166,6 @@ def test_a_constructor_without_render_mode_cannot_be_drawn() -> None:
 
 
 def test_an_end_of_the_process_in_close_is_a_failure() -> None:
-    env = misbehaving("exit in close", at=0)
+    env = one_of_three("exit in close", at=0)
     with pytest.raises(EnvError, match=r"close\(\) failed: sys.exit\(0\) was called"):
         env.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -37,6 +39,20 @@ def test_categorical_learns_the_identity() -> None:
     module = train(dummy("Identity"), 15_000, gamma=0.5, entropy_coef=0.001, lr=3e-3)
     assert recent_return(module) > 9
     assert module.policy(torch.eye(4)).distribution.mode.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("engine", ENGINES)
+def test_masks_make_learnable_what_is_not(engine: str) -> None:
+    """The return is at most 10, and 0.11 in the mean for the best policy that does not know the masks."""
+    options: dict[str, Any] = {"engine": engine, "workers": 1 if engine == "serial" else 2, "lr": 3e-3, "gamma": 0.5}
+    module = train(dummy("Doors"), 60_000, **options)
+    assert recent_return(module) > 8.5
+    assert all(episode.length == 10 for episode in module.metrics.recent)  # no door was closed
+
+
+def test_without_masks_it_is_not_learned() -> None:
+    assert recent_return(train(dummy("Doors"), 20_000, lr=3e-3, action_mask=False)) < 0.5
 
 
 @pytest.mark.campaign

@@ -26,12 +26,14 @@ def train(
     workers: int = 1,
     accelerator: str = "cpu",
     wrappers: list[Any] | None = None,
+    action_mask: bool = True,
     **model: Any,
 ) -> A3C:
     """The module after a training, which is reproducible to the bit with the engine ``serial``."""
     seed_everything(seed, verbose=False)
     sizes = {"envs_per_worker": 16, "rollout_length": rollout_length}
-    data = RolloutDataModule(env_id, total_steps, engine, workers, **sizes, wrappers=wrappers)
+    how = {"wrappers": wrappers, "action_mask": action_mask}
+    data = RolloutDataModule(env_id, total_steps, engine, workers, **sizes, **how)
     module = A3C(
         data.spaces,
         gae_lambda=0.95,

@@ -58,6 +58,8 @@ class Joint(Distribution):
         parts: Distributions of one batch shape ``[...]``.
     """
 
+    arg_constraints = {}  # nothing to check, and printing asks for it
+
     def __init__(self, parts: Sequence[Distribution]) -> None:
         self.parts = parts
         self.sizes = [part.event_shape.numel() for part in parts]
