@@ -16,12 +16,14 @@ from lit_a3c.checkpoint.io import load_verified
 from lit_a3c.engines.base import OptimizerFactory
 from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.envs import EnvSpaces
+from lit_a3c.evaluation.frames import ExplainedAgent
 from lit_a3c.evaluation.play import EpisodeBatch, play
 from lit_a3c.evaluation.scores import summarize
 from lit_a3c.metrics.logger import RunLogger, start_run
 from lit_a3c.metrics.train_metrics import TrainMetrics
 from lit_a3c.networks.actor_critic import ActorCritic
 from lit_a3c.networks.agent import Agent, generator_from_global_state
+from lit_a3c.networks.normalization import ReturnScale
 from lit_a3c.rollout import Episode
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import check_number
@@ -38,6 +40,7 @@ class PolicyModule(LightningModule):
 
     Attributes:
         policy: The network.
+        return_scale: What the value head's outputs are scaled by; None where they are returns themselves.
         ledger: Every step of the training, and the updates.
         metrics: Means since the last row of the logs.
         episodes: Episodes of the present or last evaluation.
@@ -46,6 +49,7 @@ class PolicyModule(LightningModule):
     """
 
     policy: ActorCritic
+    return_scale: ReturnScale | None
     make_optimizer: OptimizerFactory
 
     def __init__(self, spaces: EnvSpaces) -> None:
@@ -135,14 +139,20 @@ class PolicyModule(LightningModule):
 
     # Evaluation
 
-    def agent(self, num_envs: int) -> Agent:
-        """The policy under evaluation in so many environments. Its draws change nothing in the training around it."""
+    def agent(self, num_envs: int, *, explain: bool = False) -> Agent:
+        """The policy under evaluation in so many environments. Its draws change nothing in the training around it.
+
+        Args:
+            num_envs: Number of environments.
+            explain: Whether it shall keep what it decides, as :class:`~lit_a3c.evaluation.frames.ExplainedAgent` does.
+        """
+        how = (self.policy, num_envs, bool(self.hparams["deterministic_eval"]))
         generator = self._generator or generator_from_global_state()
-        return Agent(self.policy, num_envs, bool(self.hparams["deterministic_eval"]), generator)
+        return ExplainedAgent(*how, generator, self.return_scale) if explain else Agent(*how, generator)
 
     def play(self, batch: EpisodeBatch) -> list[Episode]:
         """Play whole episodes with the present policy, in another process where the batch names one."""
-        agent = self.agent(batch.num_envs)
+        agent = self.agent(batch.num_envs, explain=batch.explain)
         return play(agent, batch) if batch.player is None else batch.player.play(agent, batch)
 
     def on_validation_epoch_start(self) -> None:

@@ -20,7 +20,7 @@ from gymnasium.vector import VectorEnv
 from gymnasium.wrappers.vector import TransformAction
 
 from lit_a3c.envs.action_log import ActionLog
-from lit_a3c.envs.contract import problem_of_copy
+from lit_a3c.envs.contract import problem_of_copy, problem_of_modes
 from lit_a3c.envs.episodes import EpisodeRecorder
 from lit_a3c.envs.flattening import flat, unsupported
 from lit_a3c.envs.sync import CheckedVectorEnv
@@ -158,7 +158,7 @@ def make_gym(
             os.environ.setdefault("MUJOCO_GL", "egl")  # read when mujoco is first imported
             os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else pygame looks for a screen, and reports an error
     _soften_mujoco_warnings()
-    with _refusing(env_id):
+    with _refusing(env_id, config if render else None):
         env: VectorEnv = CheckedVectorEnv(env_id, _copies(replace(config, kwargs=kwargs), declared), num_envs)
     space = env.single_action_space
     if isinstance(space, Box):
@@ -215,14 +215,26 @@ def _copies(config: GymConfig, declared: Spaces | None) -> Callable[[], gymnasiu
 
 
 @contextlib.contextmanager
-def _refusing(env_id: str) -> Iterator[None]:
+def _refusing(env_id: str, undrawn: GymConfig | None = None) -> Iterator[None]:
+    """Refuse what cannot be made. ``undrawn`` is the same without images, where it was to be made for images."""
     try:
         yield
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:  # whatever an environment's constructor raises, the user chose it
-        hint = " Without that it cannot be drawn." if "unexpected keyword argument 'render_mode'" in str(error) else ""
+        hint = _drawing_hint(error, undrawn) if undrawn else ""
         raise ConfigError(f"data.env_id {env_id!r} cannot be made: {one_line(error)}.{hint}") from error
+
+
+def _drawing_hint(error: BaseException, undrawn: GymConfig) -> str:
+    if "unexpected keyword argument 'render_mode'" in str(error):
+        return " Without that it cannot be drawn."
+    try:
+        with contextlib.closing(undrawn.make()) as env:
+            problem = problem_of_modes(env.metadata)
+    except (Exception, SystemExit):  # it is not for the images that it cannot be made
+        return ""
+    return f" To be recorded it was asked for images: {problem}." if problem else ""
 
 
 @functools.cache
