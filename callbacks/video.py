@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_only
 
 from lit_a3c import A3C, CorruptCheckpointError, Episode, EpisodeBatch, EpisodeVideo, RolloutDataModule
 from lit_a3c.callbacks.score_table import run_directory
@@ -34,7 +36,7 @@ class VideoRecorder(Callback):
     A video keeps the environment's own time, with at most 60 images per second. Of an environment that has more, every
     second or third one is taken.
 
-    TensorBoard gets a short animation of each video. Where the environment cannot be drawn, a warning says why once,
+    TensorBoard gets a short animation of each video. Where the environment cannot be drawn, a message says why once,
     and the training goes on without videos. Where the disk is full or read-only, it goes on, too, and the next video is
     tried again. Recording changes nothing in a training: it is done with a copy of the policy.
 
@@ -54,6 +56,19 @@ class VideoRecorder(Callback):
         self._outage = Outage("videos", "The training goes on, and the next one is tried again.")
         self._predicting: EpisodeVideo | None = None
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse to record what cannot be drawn, before anything is played.
+
+        Raises:
+            ConfigError: The environment gives no images.
+        """
+        data = compat.datamodule_of(trainer)
+        if stage == TrainerFn.PREDICTING and isinstance(data, RolloutDataModule):
+            with contextlib.closing(data.recording(seed=0).envs) as envs:
+                env = envs.seeded(0)
+                env.torchrl.reset()
+                env.image()
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, A3C)
         if self.every_n_steps > 0:
@@ -64,16 +79,16 @@ class VideoRecorder(Callback):
         if self.every_n_steps > 0 and pl_module.steps >= self._next:
             self._next += self.every_n_steps
             self._recorded_at = pl_module.steps
-            self._record(trainer, present_agent(pl_module))
+            self._record(trainer, lambda: present_agent(pl_module))
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The last checkpoint has been written: an episode may take minutes."""
         assert isinstance(pl_module, A3C)
-        if self.every_n_steps < 0 or self._broken:
-            return
-        best = best_agent(trainer, pl_module)
-        if best is not None or self._recorded_at != pl_module.steps:
-            self._record(trainer, best or present_agent(pl_module))
+        done = self._recorded_at == pl_module.steps
+        if self.every_n_steps >= 0:
+            self._record(
+                trainer, lambda: best_agent(trainer, pl_module) or (None if done else present_agent(pl_module))
+            )
 
     def on_predict_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: EpisodeBatch, batch_idx: int, *_: Any
@@ -92,13 +107,16 @@ class VideoRecorder(Callback):
         if self._predicting is not None:
             self._predicting.discard()
 
-    def _record(self, trainer: Trainer, agent: RecordedAgent) -> None:
+    def _record(self, trainer: Trainer, choose: Callable[[], RecordedAgent | None]) -> None:
+        """Record an episode of whom ``choose`` gives. What fails here costs a video, and not the training."""
         if self._broken:
             return
         data = compat.datamodule_of(trainer)
         assert isinstance(data, RolloutDataModule)
         try:
             with contextlib.ExitStack() as at_the_end:
+                if (agent := choose()) is None:
+                    return
                 batch = data.recording(seed=agent.steps)
                 at_the_end.callback(batch.envs.close)
                 video = self._video(trainer, agent, batch, f"{'best-' if agent.best else ''}step-{agent.steps}")
@@ -110,7 +128,7 @@ class VideoRecorder(Callback):
         except Exception as error:  # a renderer may fail in any way; that must not end a training
             INTERRUPTION.check()  # the signal may have ended the encoder, too
             self._broken = True
-            rank_zero_warn(f"No video: {one_line(error).removesuffix('.')}.{hint(error)}")
+            rank_zero_only(say)(f"no video: {reason(error)} The training is not affected.")
             return
         self._outage.end()
         publish(trainer, file, video.excerpt, best=agent.best)
@@ -149,7 +167,7 @@ def best_agent(trainer: Trainer, module: A3C) -> RecordedAgent | None:
             try:
                 checkpoint = load_verified(callback.best_model_path)
             except (OSError, CorruptCheckpointError) as error:
-                say(f"{callback.best_model_path} cannot be read: {error}. The video is of the last policy.")
+                say(f"{callback.best_model_path} cannot be read: {error}. The last policy is recorded instead.")
                 continue
             agent = present_agent(module)
             agent.module.load_state_dict(checkpoint["state_dict"])
@@ -161,13 +179,17 @@ def publish(trainer: Trainer, file: Path, excerpt: Excerpt, *, best: bool) -> No
     """Give a video to the loggers. The axis is that of the training, also for an older policy."""
     module = trainer.lightning_module
     assert isinstance(module, A3C)
+    tag = "video/best" if best else "video"
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            compat.add_encoded_image(logger.experiment, "video/best" if best else "video", *excerpt.gif(), module.steps)
+            compat.add_encoded_image(logger.experiment, tag, *excerpt.animation(), module.steps)
 
 
-def hint(error: Exception) -> str:
-    """What to do about an image that failed. An environment that promises no images needs no other renderer."""
+def reason(error: Exception) -> str:
+    """Why there is no video, and what to do. An environment that promises no images needs no other renderer."""
     if isinstance(error, ConfigError):
-        return ""
-    return " Without a screen MuJoCo draws through EGL (Debian: libegl1) or OSMesa (MUJOCO_GL=osmesa, libosmesa6)."
+        return str(error)
+    return (
+        f"{one_line(error).removesuffix('.')}. "
+        "Without a screen MuJoCo draws through EGL (Debian: libegl1) or OSMesa (MUJOCO_GL=osmesa, libosmesa6)."
+    )

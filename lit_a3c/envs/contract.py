@@ -127,8 +127,8 @@ def problem_of_modes(metadata: Mapping[str, Any]) -> str | None:
     modes = [str(mode) for mode in metadata.get("render_modes") or ()]
     if "rgb_array" in modes:
         return None
-    has = f"its only render modes are {', '.join(modes)}" if len(modes) > 1 else f"its only render mode is {modes[0]}"
-    return f"{has if modes else 'it has no render modes'}, and a video needs rgb_array"
+    has = f"its render modes are {', '.join(modes)}" if modes else "it has no render modes"
+    return f"{has}, and a video needs rgb_array"
 
 
 def _declared(space: Box) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
-from torch.distributions import Distribution
+from torch.distributions import Categorical, Distribution
 
 from lit_a3c.envs import components
 from lit_a3c.evaluation.frames import Decision
@@ -101,7 +101,8 @@ class ActionRows:
         if taken not in shown:
             shown[-1] = taken
         labels = names or [str(i + int(space.start)) for i in range(len(probabilities))]
-        return [Bar(labels[i], float(p := probabilities[i]), f"{100 * p:.1f}%", i == taken) for i in shown]
+        text = [f"{100 * p:.1f}%" if p > 0 else "0" for p in probabilities.tolist()]  # a forbidden choice has exactly 0
+        return [Bar(labels[i], float(probabilities[i]), text[i], i == taken) for i in shown]
 
     def _split(self, decision: Decision, limit: int) -> Iterator[_Part]:
         """The components of an action, as far as their rows are shown."""
@@ -138,7 +139,7 @@ class ActionRows:
         action, draws = np.clip(action, *bounds), np.clip(draws, *bounds)  # as the environment does
         low, high = bounds
         if not (np.isfinite(low) and np.isfinite(high)):
-            seen = (*self._ranges.get(name, ()), action, *np.quantile(draws, (0.001, 0.999)))
+            seen = (*self._ranges.get(name, ()), action, *np.quantile(draws, (0.005, 0.995)))
             low, high = self._ranges[name] = (float(min(seen)), float(max(seen)))
         high = max(high, low + 1e-6)
         counts, _ = np.histogram(draws, COLUMNS, (low, high))
@@ -165,9 +166,12 @@ def row_names(space: Space[Any], name: str = "") -> Iterator[str]:
 
 def _probabilities(distribution: Distribution, n: int) -> np.ndarray:
     """Of each of ``n`` choices in the first environment, ``[n]``."""
-    choices = torch.arange(n).reshape(n, *(1 for _ in distribution.batch_shape))
-    log_prob = distribution.log_prob(choices.expand(n, *distribution.batch_shape))
-    return log_prob[:, 0].double().exp().nan_to_num().cpu().numpy()
+    if isinstance(distribution, Categorical):
+        shares = distribution.probs
+    else:  # a head of the user's own, of which no more is known than that it has densities of single actions
+        batch = distribution.batch_shape
+        shares = torch.stack([distribution.log_prob(torch.full(batch, i)) for i in range(n)], dim=-1).exp()
+    return shares[0].double().nan_to_num().cpu().numpy()
 
 
 def _draws(distribution: Distribution) -> np.ndarray:

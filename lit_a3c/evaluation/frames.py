@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from tensordict import TensorDictBase
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -51,7 +52,9 @@ class Frame(NamedTuple):
     action_names: Sequence[str] | None = None
     """Of a ``Discrete`` space, where the environment names them."""
     decision: Decision | None = None
-    """What the policy decided; None where this was not asked for."""
+    """What the policy decided; None where this was not asked for, and after the end."""
+    ended: bool = False
+    """Whether this is the state in which the episode ended, after its last step."""
 
 
 class ExplainedAgent(Agent):
@@ -106,24 +109,38 @@ class FrameSource:
     Args:
         env: The environments.
         on_frame: Takes the frames.
+        explain: Whether the state in which an episode ends has a frame, too. No action is taken there.
     """
 
-    def __init__(self, env: BatchedEnv, on_frame: Callable[[Frame], None]) -> None:
-        self._env, self._on_frame = env, on_frame
+    def __init__(self, env: BatchedEnv, on_frame: Callable[[Frame], None], explain: bool) -> None:
+        self._env, self._on_frame, self._explain = env, on_frame, explain
         self._stride = -(-env.fps // MAX_FPS)
         self._names = env.action_names
         self._step = 0
         self._return = 0.0
-        self._image: np.ndarray | None = None
+        self._before: np.ndarray | None = None
+        self._after: np.ndarray | None = None
 
     def before_step(self) -> None:
         """Take an image, unless it is one of those to be left out."""
-        self._image = None
-        if self._step % self._stride == 0:
-            self._image = self._env.image().copy()  # the environment may draw the next one into the same memory
+        self._before = self._image() if self._step % self._stride == 0 else None
+
+    def step(self, state: TensorDictBase) -> TensorDictBase:
+        """TorchRL's ``step_and_maybe_reset``, with a look at the state in which an episode ends.
+
+        Args:
+            state: With the actions.
+
+        Returns:
+            The next state.
+        """
+        following = self._env.torchrl.step(state)["next"]
+        self._after = self._image() if self._explain and bool(following["done"][0]) else None
+        reached: TensorDictBase = self._env.torchrl.maybe_reset(following.exclude("reward"))
+        return reached
 
     def after_step(self, finished: Sequence[Episode], decision: Decision | None) -> None:
-        """Give the image away.
+        """Give the images away.
 
         Args:
             finished: The episodes that ended with the step.
@@ -131,8 +148,12 @@ class FrameSource:
         """
         ended = [episode.episode_return for episode in finished if episode.env == 0]
         total = ended[0] if ended else self._env.unfinished(0).episode_return
-        reward, self._return = total - self._return, 0.0 if ended else total
-        if self._image is not None:
-            fps = self._env.fps / self._stride
-            self._on_frame(Frame(self._image, fps, self._step, reward, total, self._names, decision))
-        self._step = 0 if ended else self._step + 1
+        reward, fps = total - self._return, self._env.fps / self._stride
+        if self._before is not None:
+            self._on_frame(Frame(self._before, fps, self._step, reward, total, self._names, decision))
+        if self._after is not None:
+            self._on_frame(Frame(self._after, fps, self._step + 1, reward, total, self._names, ended=True))
+        self._step, self._return = (0, 0.0) if ended else (self._step + 1, total)
+
+    def _image(self) -> np.ndarray:
+        return self._env.image().copy()  # the environment may draw the next one into the same memory

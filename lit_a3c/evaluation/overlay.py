@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -16,12 +18,16 @@ WIDTH = 288
 """Pixels of the strip."""
 IMAGE_HEIGHT, IMAGE_WIDTH = 320, 640
 """A smaller image is enlarged by a whole factor, until it is as high or another one would be wider than this."""
-MAX_HEIGHT = 480
+MAX_HEIGHT = 540
 """The strip of an action with many rows makes the video no higher than this. Rows that have no room are left out."""
 MARGIN, LINE, ROW = 14, 20, 18
 """Distance from the edges, and height of a line of text and of a row, in pixels."""
 LABEL, NUMBER = 82, 54
 """Width of the names and of the numbers beside a chart."""
+GAP, CURVE = 8, 80
+"""Height between sections, and of the curve of values, in pixels."""
+HISTORY = 100
+"""Images whose values the curve shows."""
 PAPER, TRACK, INK, PALE = (22, 25, 31), (47, 52, 62), (236, 238, 242), (150, 157, 170)
 BLUE, ORANGE = (84, 140, 214), (255, 168, 56)
 
@@ -30,17 +36,19 @@ class Overlay:
     """Draws the strip.
 
     It shows the number of the step, its reward, the return so far, the value ``v(s)`` of the state in the image, the
-    entropy of the policy there and its distribution over actions. The action that was taken is orange.
+    entropy of the policy there and its distribution over actions. The action that was taken is orange. Where there is
+    room, a curve shows the values of the last steps.
 
     Args:
-        title: The environment's name.
+        title: The environment's id. A module before it is left out.
         subtitle: Which policy it is.
         action_space: The environment's action space.
     """
 
     def __init__(self, title: str, subtitle: str, action_space: Space[Any]) -> None:
-        self._title, self._subtitle = title, subtitle
+        self._title, self._subtitle = title.rpartition(":")[2], subtitle
         self._actions = ActionRows(action_space)
+        self._values: deque[float] = deque(maxlen=HISTORY)
 
     def __call__(self, frame: Frame) -> np.ndarray:
         """The image, enlarged where it is small, and the strip to its right: ``[H, W, 3]`` uint8, both sides even."""
@@ -67,17 +75,19 @@ class Overlay:
                 ("value v(s)", number(float(decision.value[0])), INK),
                 ("entropy", f"{float(decision.entropy[0]):.2f} nats", INK),
             ]
-        above = MARGIN + (len(lines) + 3) * LINE + LINE // 2
-        total = self._actions.total if decision is not None else 0
+        above = MARGIN + 8 * LINE + 2 * GAP
+        total = self._actions.total
         height = max(image_height, min(above + total * ROW + MARGIN, MAX_HEIGHT), above + 2 * ROW + MARGIN)
         height += height % 2
         pen = _Pen(height)
         pen.line(self._title, INK, size=15)
         pen.line(self._subtitle, PALE)
-        pen.y += LINE // 2
+        pen.y += GAP
         for name, text, colour in lines:
             pen.line(name, PALE, text, colour)
+        pen.y += GAP
         if decision is None:
+            pen.line("the episode has ended" if frame.ended else "", ORANGE)
             return pen.pixels
         pen.line("policy: the action taken is orange", PALE)
         room = (height - above - MARGIN) // ROW
@@ -86,6 +96,10 @@ class Overlay:
             pen.row(row)
         if total > limit:
             pen.line(f"... {limit} of {total:,} are shown", PALE)
+        if frame.step == 0:
+            self._values.clear()
+        self._values.append(float(decision.value[0]))
+        pen.curve(f"v(s) of the last {HISTORY} images", self._values)
         return pen.pixels
 
 
@@ -107,6 +121,24 @@ class _Pen:
         if right:
             self._draw.text((WIDTH - MARGIN, self.y), right, right_colour, font(size), "ra")
         self.y += LINE
+
+    def curve(self, title: str, values: Sequence[float]) -> None:
+        """A curve in the rest of the strip, if that is high enough. Its axis is that of the values shown."""
+        top, bottom = self.y + GAP + LINE, min(self._image.height - MARGIN, self.y + GAP + LINE + CURVE)
+        if bottom - top < CURVE // 2:
+            return
+        self.y += GAP
+        self.line(title, PALE)
+        left, right = MARGIN, WIDTH - MARGIN - NUMBER
+        self._draw.rectangle((left, top, right, bottom), TRACK)
+        low, high = min(values), max(values)
+        scale = (bottom - top - 6) / max(high - low, 1e-6)
+        step = (right - left) / (HISTORY - 1)
+        points = [(left + i * step, bottom - 3 - (value - low) * scale) for i, value in enumerate(values)]
+        if len(points) > 1:
+            self._draw.line(points, BLUE, 2)
+        for value, y, anchor in ((high, top, "ra"), (low, bottom, "rd")):
+            self._draw.text((WIDTH - MARGIN, y), number(value), PALE, font(12), anchor)
 
     def row(self, row: Row) -> None:
         """A row of an action."""

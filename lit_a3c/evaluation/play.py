@@ -112,7 +112,7 @@ def play(act: Act, batch: EpisodeBatch) -> list[Episode]:
     state = env.torchrl.reset()
     env.pop_finished()
     episodes: dict[int, Episode] = {}
-    frames = FrameSource(env, batch.on_frame) if batch.on_frame is not None else None
+    frames = FrameSource(env, batch.on_frame, batch.explain) if batch.on_frame is not None else None
     for _ in range(batch.envs.max_steps):
         if len(episodes) == batch.num_episodes:
             break
@@ -120,7 +120,7 @@ def play(act: Act, batch: EpisodeBatch) -> list[Episode]:
         if frames is not None:
             frames.before_step()
         state["action"] = act(state["observation"], env.is_init)
-        _, state = env.torchrl.step_and_maybe_reset(state)
+        state = env.torchrl.step_and_maybe_reset(state)[1] if frames is None else frames.step(state)
         finished = env.pop_finished()
         if frames is not None:
             frames.after_step(finished, act.decision if isinstance(act, ExplainedAgent) else None)

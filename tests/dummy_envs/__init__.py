@@ -29,7 +29,7 @@ from tests.dummy_envs.failing import (
     WholeBox,
     Words,
 )
-from tests.dummy_envs.misbehaving import Growing, Misbehaving, Rich, Undrawable
+from tests.dummy_envs.misbehaving import ForPeople, Growing, Misbehaving, Rich, Undrawable, Unseen
 from tests.dummy_envs.partial import BlindPole, TMaze
 
 __all__ = ["LIMIT", "dummy"]
@@ -69,6 +69,8 @@ for env, limit in {
     Rich: None,
     Growing: None,
     Undrawable: None,
+    ForPeople: None,
+    Unseen: None,
 }.items():
     gymnasium.register(f"Dummy{env.__name__}-v0", entry_point=env, max_episode_steps=limit)
 gymnasium.register("DummyMisbehavingInTime-v0", entry_point=Misbehaving, max_episode_steps=100)
