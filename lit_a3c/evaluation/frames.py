@@ -84,16 +84,16 @@ class ExplainedAgent(Agent):
         super().__init__(policy, num_envs, deterministic, generator)
         self._return_scale = return_scale
 
-    def distribution(self, observation: Tensor, *args: Any) -> Distribution:
+    def distribution(self, observation: Tensor, *args: Any, **kwargs: Any) -> Distribution:
         before = self.recurrent_state
-        self._distribution = super().distribution(observation, *args)
+        self._distribution = super().distribution(observation, *args, **kwargs)
         with torch.no_grad():
             value = self._policy.values(observation.to(self._device), before)
             self._value = value if self._return_scale is None else self._return_scale.restore(value)
         return self._distribution
 
-    def __call__(self, observation: Tensor, is_init: Tensor, *args: Any) -> Tensor:
-        action = super().__call__(observation, is_init, *args)
+    def __call__(self, observation: Tensor, is_init: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        action = super().__call__(observation, is_init, *args, **kwargs)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             entropy = torch.stack([self._distribution.entropy() for _ in range(ENTROPY_DRAWS)]).mean(0)
         self.decision = Decision(self._distribution, action, self._value, entropy)
