@@ -99,9 +99,6 @@ class A3C(PolicyModule):
         first, last = self.hparams["entropy_coef"], self.hparams["final_entropy_coef"]
         return first if last is None else last + (first - last) * self.share_left
 
-    def in_reward_units(self, values: Tensor) -> Tensor:
-        return values if self.return_scale is None else self.return_scale.restore(values)
-
     # Learning
 
     def training_step(self, rollout: Rollout, batch_idx: int) -> Tensor:

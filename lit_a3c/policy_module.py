@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.distributions import Distribution
 
 from lit_a3c.envs import EnvSpaces
+from lit_a3c.evaluation.frames import ExplainedAgent
 from lit_a3c.evaluation.play import EpisodeBatch, play
 from lit_a3c.evaluation.scores import summarize
 from lit_a3c.networks.agent import Agent, generator_from_global_state
+from lit_a3c.networks.normalization import ReturnScale
 from lit_a3c.networks.predictor import Predictor
 from lit_a3c.rollout import Episode
 from lit_a3c.training_state import TrainingState
@@ -27,8 +28,11 @@ class PolicyModule(TrainingState):
         spaces: The environment's spaces.
 
     Attributes:
+        return_scale: What the value head's outputs are scaled by; None where they are returns themselves.
         episodes: Episodes of the present or last evaluation.
     """
+
+    return_scale: ReturnScale | None
 
     def __init__(self, spaces: EnvSpaces) -> None:
         super().__init__(spaces)
@@ -87,12 +91,9 @@ class PolicyModule(TrainingState):
             A float, or an array ``[E]`` for a batch.
         """
         values, batched = self._acting.values(observation, episode_start)
-        values = self.in_reward_units(values)
+        if self.return_scale is not None:
+            values = self.return_scale.restore(values)
         return values.cpu().numpy() if batched else values.item()
-
-    def in_reward_units(self, values: Tensor) -> Tensor:
-        """Outputs of the value head as returns."""
-        return values
 
     @property
     def _acting(self) -> Predictor:
@@ -102,14 +103,20 @@ class PolicyModule(TrainingState):
 
     # Evaluation
 
-    def agent(self, num_envs: int) -> Agent:
-        """The policy under evaluation in so many environments. Its draws change nothing in the training around it."""
+    def agent(self, num_envs: int, *, explain: bool = False) -> Agent:
+        """The policy under evaluation in so many environments. Its draws change nothing in the training around it.
+
+        Args:
+            num_envs: Number of environments.
+            explain: Whether it shall keep what it decides, as :class:`~lit_a3c.evaluation.frames.ExplainedAgent` does.
+        """
+        how = (self.policy, num_envs, bool(self.hparams["deterministic_eval"]))
         generator = self._generator or generator_from_global_state()
-        return Agent(self.policy, num_envs, bool(self.hparams["deterministic_eval"]), generator)
+        return ExplainedAgent(*how, generator, self.return_scale) if explain else Agent(*how, generator)
 
     def play(self, batch: EpisodeBatch) -> list[Episode]:
         """Play whole episodes with the present policy, in another process where the batch names one."""
-        agent = self.agent(batch.num_envs)
+        agent = self.agent(batch.num_envs, explain=batch.explain)
         return play(agent, batch) if batch.player is None else batch.player.play(agent, batch)
 
     def on_validation_epoch_start(self) -> None:

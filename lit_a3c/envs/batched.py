@@ -10,6 +10,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from lit_a3c.envs.action_log import ActionLog
+from lit_a3c.envs.action_names import action_names
 from lit_a3c.envs.episodes import EpisodeRecorder
 from lit_a3c.rollout import Episode
 
@@ -37,6 +38,11 @@ class BatchedEnv(NamedTuple):
         """Images per second of the environment's own time."""
         return int(self.gym.metadata.get("render_fps") or 30)
 
+    @property
+    def action_names(self) -> tuple[str, ...] | None:
+        """One name for each action of a ``Discrete`` space; None where the environment gives none."""
+        return action_names(self.gym)
+
     def pop_finished(self) -> list[Episode]:
         """The episodes that have finished since the last call."""
         return self.recorder.pop_finished()
@@ -49,6 +55,7 @@ class BatchedEnv(NamedTuple):
         """The present image of the first environment, ``[H, W, 3]`` uint8.
 
         Raises:
+            ConfigError: The environment has no render mode that gives images.
             EnvError: The environment fails to draw itself, or draws something else.
         """
         images: Any = self.gym.render()

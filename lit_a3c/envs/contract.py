@@ -134,6 +134,15 @@ def problem_of_image(image: Any) -> str | None:
     return f"render() must return an image, [height, width, 3] uint8, and returned {_described(image)}"
 
 
+def problem_of_modes(metadata: Mapping[str, Any]) -> str | None:
+    """What is wrong with the render modes of an environment of which images are wanted."""
+    modes = [str(mode) for mode in metadata.get("render_modes") or ()]
+    if "rgb_array" in modes:
+        return None
+    has = f"its render modes are {', '.join(modes)}" if modes else "it has no render modes"
+    return f"{has}, and a video needs rgb_array"
+
+
 def _declared(space: Box) -> str:
     return f"a Box of shape {space.shape} and dtype {space.dtype}"
 

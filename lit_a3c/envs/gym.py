@@ -19,7 +19,7 @@ from gymnasium.vector import VectorEnv
 from gymnasium.wrappers.vector import TransformAction
 
 from lit_a3c.envs.action_log import ActionLog
-from lit_a3c.envs.contract import try_copy
+from lit_a3c.envs.contract import problem_of_modes, try_copy
 from lit_a3c.envs.episodes import EpisodeRecorder
 from lit_a3c.envs.flattening import unsupported
 from lit_a3c.envs.masks import MaskSource, flat
@@ -171,7 +171,7 @@ def make_gym(
             os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else pygame looks for a screen, and reports an error
     _soften_mujoco_warnings()
     declared = declared or gym_spaces(config)
-    with _refusing(env_id):
+    with _refusing(env_id, config if render else None):
         env: VectorEnv = CheckedVectorEnv(env_id, _copies(replace(config, kwargs=kwargs), declared), num_envs)
     space = env.single_action_space
     if isinstance(space, Box):
@@ -223,16 +223,27 @@ def _copies(config: GymConfig, declared: Spaces) -> Callable[[], gymnasium.Env]:
 
 
 @contextlib.contextmanager
-def _refusing(env_id: str) -> Iterator[None]:
+def _refusing(env_id: str, undrawn: GymConfig | None = None) -> Iterator[None]:
+    """Refuse what cannot be made. ``undrawn`` is the same without images, where it was to be made for images."""
     try:
         yield
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:  # whatever an environment's constructor raises, the user chose it
-        undrawn = "unexpected keyword argument 'render_mode'" in str(error)
-        hint = " Without that it cannot be drawn." if undrawn else too_new(env_id)
+        hint = (_drawing_hint(error, undrawn) if undrawn else "") or too_new(env_id)
         reason = missing(error) or one_line(error)
         raise ConfigError(f"data.env_id {env_id!r} cannot be made: {reason}.{hint}") from error
+
+
+def _drawing_hint(error: BaseException, undrawn: GymConfig) -> str:
+    if "unexpected keyword argument 'render_mode'" in str(error):
+        return " Without that it cannot be drawn."
+    try:
+        with contextlib.closing(undrawn.make()) as env:
+            problem = problem_of_modes(env.metadata)
+    except (Exception, SystemExit):  # it is not for the images that it cannot be made
+        return ""
+    return f" To be recorded it was asked for images: {problem}." if problem else ""
 
 
 @functools.cache

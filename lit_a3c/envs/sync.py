@@ -14,12 +14,13 @@ from lit_a3c.envs.contract import (
     FLAGS,
     NUMBERS,
     problem_of_image,
+    problem_of_modes,
     problem_of_observation,
     problem_of_reset,
     problem_of_step,
 )
 from lit_a3c.envs.user_wrappers import OWN_REWARD, own_rewards
-from lit_a3c.utils.errors import EnvError
+from lit_a3c.utils.errors import ConfigError, EnvError
 from lit_a3c.utils.one_line import one_line
 
 
@@ -90,6 +91,7 @@ class CheckedVectorEnv(SyncVectorEnv):
         """The image of each, ``[H, W, 3]`` uint8.
 
         Raises:
+            ConfigError: They have no render mode that gives images.
             EnvError: One has failed.
         """
         images = []
@@ -97,8 +99,11 @@ class CheckedVectorEnv(SyncVectorEnv):
             try:
                 images.append(env.render())
             except (Exception, SystemExit) as error:
+                self._check_drawable(error)
                 self._failed(i, "render", error)
-            self._refuse(i, problem_of_image(images[-1]))
+            if problem := problem_of_image(images[-1]):
+                self._check_drawable()
+                self._refuse(i, problem)
         return tuple(images)
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -123,6 +128,11 @@ class CheckedVectorEnv(SyncVectorEnv):
             for i, observation in enumerate(self._current):
                 self._refuse(i, problem_of_observation(observation, space))
             raise
+
+    def _check_drawable(self, error: BaseException | None = None) -> None:
+        """After an image that failed, ask whether the environment promises any."""
+        if problem := problem_of_modes(self.envs[0].metadata):
+            raise ConfigError(f"data.env_id {self._env_id!r} cannot be recorded: {problem}.") from error
 
     def _failed(self, i: int, method: str, error: BaseException) -> NoReturn:
         if isinstance(error, EnvError):  # a wrapper of this library has refused what the environment returned

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-import numpy as np
 from torch import Tensor
 
 from lit_a3c.envs import BatchedEnv, EnvConfig
+from lit_a3c.evaluation.frames import ExplainedAgent, Frame, FrameSource
 from lit_a3c.networks.agent import Agent
 from lit_a3c.rollout import Episode
 
@@ -65,8 +65,9 @@ class EpisodeBatch:
         player: Plays the episodes in another process. None: they are played in this one.
 
     Attributes:
-        on_frame: Called with the image of the first environment (``[H, W, 3]`` uint8) and with the images per second,
-            before every step. None, the default: nothing is drawn.
+        on_frame: Called after every step of the first environment with the image from before it, as
+            :class:`~lit_a3c.evaluation.frames.FrameSource` says. None, the default: nothing is drawn.
+        explain: Whether frames tell what the policy decided.
     """
 
     def __init__(
@@ -78,7 +79,8 @@ class EpisodeBatch:
         player: EpisodePlayer | None = None,
     ) -> None:
         self.envs, self.seed, self.num_episodes, self.check, self.player = envs, seed, num_episodes, check, player
-        self.on_frame: Callable[[np.ndarray, int], None] | None = None
+        self.on_frame: Callable[[Frame], None] | None = None
+        self.explain = False
 
     @property
     def num_envs(self) -> int:
@@ -110,15 +112,19 @@ def play(act: Act, batch: EpisodeBatch) -> list[Episode]:
     state = env.torchrl.reset()
     env.pop_finished()
     episodes: dict[int, Episode] = {}
+    frames = FrameSource(env, batch.on_frame, batch.explain) if batch.on_frame is not None else None
     for _ in range(batch.envs.max_steps):
         if len(episodes) == batch.num_episodes:
             break
         batch.check()
-        if batch.on_frame is not None:
-            batch.on_frame(env.image(), env.fps)
+        if frames is not None:
+            frames.before_step()
         state["action"] = act(state["observation"], env.is_init)
-        _, state = env.torchrl.step_and_maybe_reset(state)
-        for episode in env.pop_finished():
+        state = env.torchrl.step_and_maybe_reset(state)[1] if frames is None else frames.step(state)
+        finished = env.pop_finished()
+        if frames is not None:
+            frames.after_step(finished, act.decision if isinstance(act, ExplainedAgent) else None)
+        for episode in finished:
             if episode.env < batch.num_episodes:
                 episodes.setdefault(episode.env, episode)
     if cut := [env.unfinished(i) for i in range(batch.num_episodes) if i not in episodes]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import imageio.v2 as imageio
 import numpy as np
 
+from lit_a3c.evaluation.excerpt import Excerpt
+from lit_a3c.evaluation.frames import Frame
 from lit_a3c.rollout import Episode
 from lit_a3c.utils.disk import DiskError, check_room
 
@@ -21,24 +24,28 @@ class EpisodeVideo:
         directory: Made if missing.
         name: Start of the file's name. The episode's return follows.
         max_frames: Images after which no more are written.
+        draw: Makes the picture of a frame, ``[H, W, 3]`` uint8. Default: its image as it is.
 
     Raises:
         DiskError: The directory has no room for a video.
 
     Attributes:
-        frames: The images number 0, 1, 2, 4, 8, ... The last one lies in the second half of the video.
+        excerpt: Some of the pictures, from all parts of the video.
     """
 
-    def __init__(self, directory: Path, name: str, max_frames: int) -> None:
+    def __init__(
+        self, directory: Path, name: str, max_frames: int, draw: Callable[[Frame], np.ndarray] | None = None
+    ) -> None:
         check_room(directory)  # before an episode is played for nothing
         self._directory, self._name, self._max_frames = directory, name, max_frames
         self._partial = directory / f"{name}.partial.mp4"
         self._writer: Any = None
         self._written = 0
-        self.frames: list[np.ndarray] = []
+        self._draw = draw or (lambda frame: frame.image)
+        self.excerpt = Excerpt()
 
-    def write(self, image: np.ndarray, fps: int) -> None:
-        """Add an image ``[H, W, 3]`` uint8; ``fps`` of the first one holds for the video.
+    def write(self, frame: Frame) -> None:
+        """Add a picture. The images per second of the first one hold for the video.
 
         Raises:
             DiskError: The disk is full or read-only.
@@ -46,14 +53,15 @@ class EpisodeVideo:
         """
         if self._written >= self._max_frames:
             return
+        image = self._draw(frame)
         if self._writer is None:
+            fps = frame.fps
             self._writer = imageio.get_writer(self._partial, fps=fps, macro_block_size=2, ffmpeg_log_level="quiet")
         try:
             self._writer.append_data(image)
         except OSError:  # of the pipe to ffmpeg
             self._fail()
-        if self._written & (self._written - 1) == 0:
-            self.frames.append(image)
+        self.excerpt.add(image, frame.fps)
         self._written += 1
 
     def save(self, episode: Episode) -> Path:

@@ -45,6 +45,14 @@ class WithEventWriter:
         return self.file_writer
 
 
+def add_encoded_image(writer: Any, tag: str, encoded: bytes, width: int, height: int, step: int) -> None:
+    """Give a ``SummaryWriter`` an image as a file has it (``_get_file_writer``). Its ``add_video`` needs moviepy."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=encoded)
+    writer._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+
+
 class CheckpointConfigFirst:
     """Mixin for Lightning's ``LightningCLI``: overrides ``_parse_ckpt_path``.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,13 @@ import imageio.v2 as imageio
 import numpy as np
 import pytest
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
+from PIL import Image
 
-from lit_a3c import A3C, Episode, EpisodeVideo, RolloutDataModule
+from lit_a3c import A3C, ConfigError, Episode, EpisodeVideo, RolloutDataModule
 from lit_a3c.callbacks.video import VideoRecorder
+from lit_a3c.evaluation.frames import Frame
+from lit_a3c.evaluation.overlay import WIDTH
 from lit_a3c.metrics.logger import RunLogger
 from lit_a3c.utils.disk import DiskError
 from tests.disks import UNLIMITED, full_disk, limit_files
@@ -34,6 +41,11 @@ def videos(directory: Path) -> list[Path]:
     return sorted((directory / "videos").iterdir(), key=lambda file: int(file.name.split("-")[1]))
 
 
+def images(file: Path) -> list[np.ndarray]:
+    with imageio.get_reader(file) as reader:
+        return [np.asarray(image) for image in reader]
+
+
 @pytest.mark.parametrize(
     ("every_n_steps", "steps"), [(60, [60, 120, 180, 200]), (70, [80, 140, 200]), (0, [200]), (-1, [])]
 )
@@ -45,25 +57,56 @@ def test_videos_are_recorded_as_often_as_asked_for(every_n_steps: int, steps: li
         return
     files = videos(tmp_path)
     assert [file.name for file in files] == [f"step-{step}-return-{LIMIT}.0.mp4" for step in steps]
-    with imageio.get_reader(files[-1]) as reader:
-        assert sum(1 for _ in reader) == LIMIT
+    assert len(images(files[-1])) == LIMIT + 1, "one a step, and the end"
 
 
-def test_an_image_goes_to_tensorboard(tmp_path: Path) -> None:
-    """From the second half of the video, with steps as its axis."""
+def test_without_the_strip_the_images_are_those_of_the_environment(tmp_path: Path) -> None:
+    """One a step."""
+    train(tmp_path, VideoRecorder(0, overlay=False))
+    (file,) = videos(tmp_path)
+    found = images(file)
+    assert [image.shape for image in found] == [(32, 32, 3)] * LIMIT
+    assert [int(image.mean()) for image in found] == pytest.approx([20 * t for t in range(LIMIT)], abs=3)
+
+
+def test_with_the_strip_the_video_says_what_the_policy_does(tmp_path: Path) -> None:
+    """The strip changes from step to step, and so does the image beside it."""
+    train(tmp_path, VideoRecorder(0))
+    (file,) = videos(tmp_path)
+    found = images(file)
+    assert {image.shape for image in found} == {(320, 320 + WIDTH, 3)}
+    assert [int(image[:, :300].mean()) for image in found] == pytest.approx([20 * t for t in range(LIMIT + 1)], abs=3)
+    strips = [image[:, 320:].astype(int) for image in found]
+    assert all(np.abs(one - other).max() > 50 for one, other in itertools.pairwise(strips))
+
+
+def test_an_animation_goes_to_tensorboard(tmp_path: Path) -> None:
+    """Of the whole video, with steps as its axis; those of the best policy under a name of their own."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     logger = RunLogger(str(tmp_path), name="run")
-    train(tmp_path, VideoRecorder(0), logger=logger)
-    assert len(videos(Path(logger.log_dir))) == 1
+    options = {
+        "logger": logger,
+        "limit_val_batches": None,
+        "val_check_interval": 4,
+        "check_val_every_n_epoch": None,
+        "enable_checkpointing": True,
+    }
+    train(tmp_path, VideoRecorder(60), [ModelCheckpoint(monitor="val/return_mean")], **options)
+    assert len(list(Path(logger.log_dir, "videos").iterdir())) == 4
     events = EventAccumulator(logger.log_dir)
     events.Reload()
-    (image,) = events.Images("video")
+    assert [image.step for image in events.Images("video")] == [60, 120, 180]
+    (image,) = events.Images("video/best")
     assert image.step == 200
-    assert (imageio.imread(image.encoded_image_string) == 20 * 4).all(), "number 4 of 0 to 6"
+    animation = Image.open(io.BytesIO(image.encoded_image_string))
+    assert (animation.format, getattr(animation, "n_frames", 1)) == ("GIF", LIMIT + 1)
+    assert animation.size == (image.width, image.height) == (320 + WIDTH, 320)
 
 
-def test_an_environment_that_cannot_be_drawn_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_that_cannot_be_drawn_is_reported_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """With the reason, and the training goes on. No partial file is left."""
 
     def render(self: DummyEnv) -> np.ndarray:
@@ -72,10 +115,37 @@ def test_an_environment_that_cannot_be_drawn_is_reported_once(tmp_path: Path, mo
         return np.zeros((32, 32, 3), np.uint8)
 
     monkeypatch.setattr(DummyEnv, "render", render)
-    with pytest.warns(UserWarning, match=r"No video: EnvError: .*OSError: no display.*[^.]\. Without") as warned:
-        train(tmp_path, VideoRecorder(60))
-    assert sum("No video" in str(warning.message) for warning in warned) == 1
+    train(tmp_path, VideoRecorder(60))
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("lit-a3c")]
+    assert re.search(r"no video: EnvError: .*OSError: no display.*[^.]\. Without a screen.* is not affected\.$", line)
     assert not videos(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("env", "kwargs", "says"),
+    [
+        ("ForPeople", None, "cannot be recorded: its render modes are human, ansi, and a video needs rgb_array."),
+        ("ForPeople", {"strict": True}, "asked for images: its render modes are human, ansi, and a video needs"),
+        ("Unseen", None, "cannot be recorded: it has no render modes, and a video needs rgb_array."),
+        ("Undrawable", None, "Without that it cannot be drawn."),
+    ],
+)
+def test_an_environment_without_images_is_trained_and_not_recorded(
+    env: str, kwargs: Any, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message names the render modes that it has."""
+    data = RolloutDataModule(dummy(env), 40, "serial", envs_per_worker=4, rollout_length=5, env_kwargs=kwargs)
+    module = A3C(data.spaces)
+    options = {"default_root_dir": tmp_path, "limit_val_batches": 0, "log_every_n_steps": 0}
+    quiet(callbacks=[VideoRecorder(0)], **options).fit(module, data)
+    assert module.finished
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("lit-a3c")]
+    assert line.startswith(f"lit-a3c: no video: data.env_id {dummy(env)!r} ")
+    assert says in line
+    assert "MuJoCo" not in line
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        quiet(callbacks=[VideoRecorder()], default_root_dir=tmp_path).predict(module, data)
+    assert not list(tmp_path.rglob("*.mp4"))
 
 
 class FullDisk(Callback):
@@ -104,7 +174,7 @@ def test_a_video_that_is_cut_does_not_appear(room: int, tmp_path: Path) -> None:
     with full_disk(room):
         with pytest.raises(DiskError):  # noqa: PT012 - from whichever image or the end
             for _ in range(50):
-                video.write(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8), fps=30)
+                video.write(Frame(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8), fps=30))
             video.save(Episode(0, 0, 0))
         video.discard()
     assert not list(tmp_path.iterdir())

@@ -146,7 +146,7 @@ def test_callbacks_of_the_user_are_added(cli: Lightning, tmp_path: Path, sign: s
     cli(*SERIAL, *SHORT, "--video.every_n_steps", "0", *options)
     run = tmp_path / RUN
     assert {file.name for file in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
-    assert len(list(run.glob("videos/step-80-return-*.mp4"))) == 1
+    assert len(list(run.glob("videos/best-step-80-return-*.mp4"))) == 1
     (added,) = yaml.safe_load((run / "config.yaml").read_text())["trainer"]["callbacks"]
     assert added["class_path"] == "lightning.pytorch.callbacks.LearningRateMonitor"
 

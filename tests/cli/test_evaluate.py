@@ -11,6 +11,7 @@ from lit_a3c.cli.main import main
 from tests.cli.conftest import Refused
 from tests.cli.trainings import SERIAL, STEPS, assert_mp4
 from tests.commands import RUN, Lightning
+from tests.dummy_envs import dummy
 
 
 def test_test_writes_the_score(trained: Path, cli: Lightning) -> None:
@@ -99,3 +100,12 @@ def test_a_checkpoint_may_be_remote(cli: Lightning, tmp_path: Path) -> None:
     url = (tmp_path / RUN / "checkpoints/last.ckpt").as_uri()
     assert "400 steps" in cli("test", "--ckpt_path", url, "--data.test_episodes", "2")
     assert main(["test", "--ckpt_path", "file:///nowhere/last.ckpt"]) == 2
+
+
+@pytest.mark.parametrize("kwargs", ["null", "{strict: true}"])
+def test_an_environment_without_images_is_not_recorded(kwargs: str, cli: Lightning, refused: Refused) -> None:
+    """It can be trained. ``predict`` refuses it before anything is played."""
+    task = ["--data.env_id", dummy("ForPeople"), "--data.env_kwargs", kwargs, "--data.total_steps", "80"]
+    cli(*SERIAL, *task, "--video.every_n_steps", "0")
+    message = refused("predict", "--trust_checkpoint", "--ckpt_path", "last")
+    assert "its render modes are human, ansi, and a video needs rgb_array." in message

@@ -30,7 +30,7 @@ from tests.dummy_envs.failing import (
     Words,
 )
 from tests.dummy_envs.masked import Dials, Doors, DoorsSeen, Stuck
-from tests.dummy_envs.misbehaving import Growing, Misbehaving, Rich, Undrawable
+from tests.dummy_envs.misbehaving import ForPeople, Growing, Misbehaving, Rich, Undrawable, Unseen
 from tests.dummy_envs.partial import Junction
 
 __all__ = ["LIMIT", "dummy"]
@@ -73,6 +73,8 @@ for env, limit in {
     Rich: None,
     Growing: None,
     Undrawable: None,
+    ForPeople: None,
+    Unseen: None,
 }.items():
     gymnasium.register(f"Dummy{env.__name__}-v0", entry_point=env, max_episode_steps=limit)
 gymnasium.register("DummyMisbehavingInTime-v0", entry_point=Misbehaving, max_episode_steps=100)

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any, ClassVar
 
+import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict
 
@@ -129,3 +130,28 @@ class Undrawable(DummyEnv):
 
     def __init__(self) -> None:
         super().__init__(None)
+
+
+class ForPeople(DummyEnv):
+    """Shows itself in a window only, and returns no image."""
+
+    metadata: Any = {"render_modes": ["human", "ansi"], "render_fps": 10}
+
+    def __init__(self, render_mode: str | None = None, strict: bool = False) -> None:
+        super().__init__(render_mode)
+        assert not strict or render_mode is None or render_mode in self.metadata["render_modes"]
+
+    def render(self) -> Any:
+        return None
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        return 1.0, self.t == 4
+
+
+class Unseen(ForPeople):
+    """Cannot be drawn at all, as an environment that has no ``render``."""
+
+    metadata: Any = gymnasium.Env.metadata
+
+    def render(self) -> Any:
+        return gymnasium.Env.render(self)

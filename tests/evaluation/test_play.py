@@ -78,7 +78,7 @@ def test_the_batch_is_asked_at_every_step() -> None:
     checks, images = [], []
     with closing(EvaluationEnvs(EnvConfig(dummy("TimeLimit")), 1, render=True)) as envs:
         batch = EpisodeBatch(envs, 0, 1, check=lambda: checks.append(1))
-        batch.on_frame = lambda image, fps: images.append((image.mean(), fps))
+        batch.on_frame = lambda frame: images.append((frame.image.mean(), frame.fps))
         play(zero, batch)
     assert len(checks) == LIMIT
     assert images == [(20.0 * t, 10) for t in range(LIMIT)]
@@ -195,7 +195,7 @@ def test_predict_plays_whole_episodes_and_shows_them() -> None:
     class Watch(Callback):
         def on_predict_batch_start(self, trainer: object, pl_module: object, batch: EpisodeBatch, *_: object) -> None:
             images.append([])
-            batch.on_frame = lambda image, fps: images[-1].append(image.mean())
+            batch.on_frame = lambda frame: images[-1].append(frame.image.mean())
 
     data = RolloutDataModule(dummy("TimeLimit"), predict_episodes=3)
     module = A3C(data.spaces)

@@ -29,7 +29,7 @@ def agent(env_id: str, **options: Any) -> A3C:
 )
 def test_it_acts_as_in_an_evaluation(recurrent: Any, share_body: bool) -> None:
     """Over two episodes, one environment and three. What it says of values does not move the recurrent states."""
-    module = agent(dummy("TMaze"), recurrent=recurrent, share_body=share_body, deterministic_eval=True)
+    module = agent(dummy("Junction"), recurrent=recurrent, share_body=share_body, deterministic_eval=True)
     for num_envs in (1, 3):
         acting = module.agent(num_envs)
         observations = np.random.default_rng(1).normal(size=(12, num_envs, 2)).astype(np.float32)
@@ -45,7 +45,7 @@ def test_it_acts_as_in_an_evaluation(recurrent: Any, share_body: bool) -> None:
 
 
 def test_another_number_of_environments_begins_anew() -> None:
-    module = agent(dummy("TMaze"), recurrent=functools.partial(LSTM, hidden_size=8))
+    module = agent(dummy("Junction"), recurrent=functools.partial(LSTM, hidden_size=8))
     one, two = np.ones(2, np.float32), np.ones((2, 2), np.float32)
     first = module.value(one)
     module.predict(one)

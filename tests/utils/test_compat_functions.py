@@ -232,6 +232,18 @@ def test_events_go_to_another_writer() -> None:
     assert not Path("nowhere").exists()
 
 
+def test_an_image_is_written_as_it_is(tmp_path: Path) -> None:
+    """TensorBoard finds the very bytes, so an animation stays one."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with SummaryWriter(str(tmp_path)) as writer:
+        compat.add_encoded_image(writer, "video", b"GIF89a...", width=7, height=5, step=300)
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    (image,) = events.Images("video")
+    assert (image.step, image.width, image.height, image.encoded_image_string) == (300, 7, 5, b"GIF89a...")
+
+
 def test_the_actions_of_a_parser_are_its_options() -> None:
     """This holds for jsonargparse's own kind of option, too."""
     parser = LightningArgumentParser()
