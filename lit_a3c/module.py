@@ -32,23 +32,25 @@ class A3C(PolicyModule):
 
     Args:
         spaces: The environment's spaces; from the data module.
-        gamma: Discount per step.
+        gamma: Discount of one step.
         gae_lambda: 1 gives the paper's n-step returns, less gives the lambda-returns of GAE.
         vtrace: Correct for the policy lag of asynchronous workers, as Espeholt et al. (2018) do. Off, returns are
             the paper's, as if the weights that learn had acted.
-        entropy_coef: The paper's beta.
-        final_entropy_coef: Its value at the end; it moves there linearly in steps. Default: it does not move.
-        value_coef: Weight of ``(G - v)^2``.
+        entropy_coef: Weight of the entropy, the paper's beta. More keeps the policy more random.
+        final_entropy_coef: Weight of the entropy at the end; it changes linearly in steps. Default: it does not change.
+        value_coef: Weight of the squared error of the value, ``(G - v)^2``.
         loss_reduction: ``mean`` or ``sum`` over the steps of a rollout. The paper sums over ``t_max`` steps of one
             environment. A mean keeps the step size independent of rollout length and number of environments.
         normalize_returns: Let the value head predict returns divided by their running standard deviation.
         deterministic_eval: Evaluate with the most likely action instead of a drawn one.
         anneal_lr: Let the learning rate fall linearly to zero over the budget.
-        body: Makes the body from the observation space. Default: the paper's network for images, else an MLP.
-        head: Makes the action head. Default: by the action space, one head for each of its components.
+        body: Makes the body, the network from observations to features. Default: by the observation space.
+        head: Makes the action head, which turns features into a distribution of actions. Default: by the action space,
+            one head for each of its components.
         recurrent: Makes a recurrent core between body and heads, for example ``lit_a3c.LSTM``. Default: none.
         share_body: Let policy and value stand on one body (and recurrent core). Off, each has its own.
-        optimizer: Makes the optimizer from the parameters.
+        optimizer: Makes the optimizer from the parameters: ``lit_a3c.RMSprop`` or any of ``torch.optim``, such as
+            ``Adam``.
 
     Raises:
         ConfigError: A number is out of its range, or body or head do not fit the spaces.

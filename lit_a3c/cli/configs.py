@@ -14,6 +14,7 @@ from lit_a3c.checkpoint.factories import PARTS, build
 from lit_a3c.checkpoint.find import read_checkpoint, resolve_checkpoint
 from lit_a3c.checkpoint.trust import config_of
 from lit_a3c.cli.init_from import check_init_from
+from lit_a3c.cli.spelling import is_question
 from lit_a3c.module import A3C
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 from lit_a3c.utils.paths import user_path
@@ -140,7 +141,7 @@ def with_files(argv: list[str]) -> list[str]:
             chain = config_chain(value)
             options[-1:] = [part for config in chain for part in ("--config", config)]
             configs += 1
-    if "--help" in options or "-h" in options:
+    if is_question(options):
         return [command, *options]
     if command in ("validate", "test"):
         options = ["--verbose=false", *options]  # Lightning's own table would stand beside ours

@@ -23,6 +23,7 @@ from lit_a3c.checkpoint.io import SafeCheckpointIO
 from lit_a3c.cli.arguments import Answered, Debug
 from lit_a3c.cli.class_errors import format_class_error, raised_by_lightning
 from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
+from lit_a3c.cli.help import HelpAll
 from lit_a3c.cli.init_from import INIT_FROM, init_from
 from lit_a3c.cli.library_lines import print_reasons, silence_library_warnings
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
@@ -136,6 +137,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             help="For fit: begin from the weights and running statistics of a checkpoint, with new counters. The "
             "environment and the network may be others. Layers that do not fit stay new, and are listed.",
         )
+        parser.add_argument("--help-all", action=HelpAll)
         parser.add_argument("--debug", action=Debug, help="With every error of one line its traceback.")
         for section, callback in CALLBACKS.items():
             parser.add_lightning_class_args(callback, section)

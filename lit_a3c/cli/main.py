@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import logging
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from lit_a3c import __version__
+from lit_a3c.cli.commands import COMMANDS, ELSEWHERE
+from lit_a3c.cli.spelling import check_spelling, is_question
 from lit_a3c.utils.errors import ConfigError, RunError, did_you_mean
 from lit_a3c.utils.machine import check_process, machine_problem
 from lit_a3c.utils.signals import INTERRUPTION
@@ -16,32 +21,31 @@ from lit_a3c.utils.streams import tolerant_streams
 
 log = logging.getLogger(__name__)
 
-COMMANDS = {
-    "fit": "train an agent",
-    "validate": "play a few episodes with a trained agent",
-    "test": "play 100 episodes with a trained agent and write its score",
-    "predict": "record a video of a trained agent",
-}
-
 HELP = f"""usage: lit-a3c COMMAND [options]
 
-Asynchronous advantage actor-critic (A3C) on PyTorch Lightning and TorchRL, version {__version__}.
+Asynchronous advantage actor-critic (A3C) on PyTorch Lightning and TorchRL,
+version {__version__}.
 
 commands:
 {chr(10).join(f"  {name:<10} {what}" for name, what in COMMANDS.items())}
 
 examples:
   lit-a3c fit --config atari.yaml
-  lit-a3c fit --config mujoco.yaml --data.env_id Hopper-v5 --model.entropy_coef 0.001 --trainer.logger.name try1
-  lit-a3c fit --ckpt_path last                    go on with the newest run
+  lit-a3c fit --config mujoco.yaml --data.env_id Hopper-v5 --num_workers 4
+  lit-a3c fit --config cartpole.yaml --engine serial    reproducible to the bit
+  lit-a3c fit --config atari.yaml --print_config        every option's value
+  lit-a3c fit --ckpt_path last                          go on with the last run
   lit-a3c test --ckpt_path runs/Pong-v5/version_0
-  lit-a3c fit --config cartpole.yaml --engine serial  without worker processes, reproducible to the bit
-  lit-a3c fit --config atari.yaml --print_config  every option with its value
+  lit-a3c predict --ckpt_path best
 
 options:
-  -h, --help       this text; `lit-a3c COMMAND --help` lists every option of a command
-  --version        the version
-  --debug          with every error of one line its traceback, those of workers included
+  -h, --help                this text
+  COMMAND --help            the options of a command that people need
+  COMMAND --help-all        all of them
+  --print_completion SHELL  a script by which bash or zsh completes options
+  --version                 the version
+  --debug                   with every error of one line its traceback, those of
+                            workers included
 """
 
 
@@ -103,17 +107,41 @@ def _answer(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(HELP, end="")
         return 0
+    if argv[0].partition("=")[0] == "--print_completion":
+        _lightning_cli()
+        from lit_a3c.cli.completion import print_completion
+
+        print_completion(" ".join(argv[1:]) or argv[0].partition("=")[2])
+        return 0
+    if argv[0] in ELSEWHERE:
+        raise ConfigError(f"there is no command {argv[0]!r}. {ELSEWHERE[argv[0]]}")
     if argv[0] not in COMMANDS:
         near = did_you_mean(argv[0], COMMANDS)
         raise ConfigError(f"{argv[0]!r} is not a command ({', '.join(COMMANDS)}).{near}")
     check_process(argv)
-    if argv[0] == "fit":
-        from lit_a3c.engines.start_method import warm_up
+    if not is_question(argv):
+        check_spelling(argv[1:])
+        if argv[0] == "fit":
+            from lit_a3c.engines.start_method import warm_up
 
-        warm_up()
-    from lit_a3c.cli.lightning_cli import run
+            warm_up()
+    return _lightning_cli().run(argv)
 
-    return run(argv)
+
+def _lightning_cli() -> Any:
+    """Import what needs torch, without garbage collection.
+
+    It would take a quarter of the time: it looks again and again at the million objects of the libraries, which stay.
+    """
+    name = "lit_a3c.cli.lightning_cli"
+    if name not in sys.modules:
+        gc.disable()
+        try:
+            importlib.import_module(name)
+        finally:
+            gc.freeze()
+            gc.enable()
+    return sys.modules[name]
 
 
 def _show(error: Exception, message: str = "") -> None:

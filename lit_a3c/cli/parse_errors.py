@@ -18,6 +18,8 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from lit_a3c.cli.arguments import STRICT_YAML, Answered
 from lit_a3c.cli.class_errors import is_accepted
+from lit_a3c.cli.help import class_help_of, help_of, is_of_a_command
+from lit_a3c.cli.spelling import nearest
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 
@@ -58,6 +60,9 @@ class Parser(LightningArgumentParser):
         if nested_key is None:
             self.class_name = theclass.__name__
         return added
+
+    def format_help(self, formatter: argparse.HelpFormatter | None = None) -> str:
+        return help_of(self, self.prog.split()[-1]) if is_of_a_command(self) else class_help_of(self)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """End after an answer.
@@ -128,7 +133,7 @@ def _refused_option(message: str, parser: Parser) -> str:
         return f"beside '--{AT}class_path' there may be '--{AT}init_args' and nothing else."
     options = _options(parser)
     refused = f"there is no option '--{AT}{given}'" + (f" of {parser.class_name}." if parser.class_name else ".")
-    if near := _nearest(given, options):
+    if near := nearest(given, options):
         return f"{refused} Did you mean '--{AT}{near}'?"
     own = sorted({option.partition(".")[0] for option in options} - {"class_path", "init_args", "help"})
     return f"{refused} Its options: {', '.join(own)}." if parser.class_name and own else refused
@@ -147,22 +152,6 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
     """The parsers of the commands of a parser."""
     choices = (action.choices for action in compat.actions_of(parser) if isinstance(action.choices, dict))
     return next(choices, {})
-
-
-def _nearest(given: str, options: set[str]) -> str | None:
-    """The option that an unknown one was meant for: one of its names corrected, else the same name in another place."""
-    append = "+" if given.endswith("+") else ""
-    names = given.removesuffix("+").split(".")
-    paths = [option.split(".") for option in options]
-    for depth, name in enumerate(names):
-        siblings = {path[depth] for path in paths if len(path) > depth and path[:depth] == names[:depth]}
-        if name not in siblings:
-            near = difflib.get_close_matches(name, siblings, n=1, cutoff=0.6)
-            if near:
-                return ".".join([*names[:depth], *near, *names[depth + 1 :]]) + append
-            break
-    elsewhere = sorted(".".join(path) for path in paths if path[-1] == names[-1] and path != names)
-    return elsewhere[0] + append if elsewhere else None
 
 
 def _owners(option: str, classes: compat.AcceptedClasses) -> str:

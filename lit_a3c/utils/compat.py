@@ -183,6 +183,11 @@ def actions_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     yield from parser._actions
 
 
+def type_hint_of(action: argparse.Action) -> Any:
+    """The annotation of an option of jsonargparse (``_typehint``), or the type of one of ``argparse``."""
+    return getattr(action, "_typehint", action.type)
+
+
 class AcceptedClasses(NamedTuple):
     """What an option takes whose value is a class of a config."""
 
@@ -199,7 +204,7 @@ def accepted_classes(action: argparse.Action | None) -> AcceptedClasses:
     """
     from jsonargparse import _typehints, _util
 
-    typehint = getattr(action, "_typehint", None)
+    typehint = None if action is None else type_hint_of(action)
     if typehint is None:
         return AcceptedClasses((), {})
     types = _typehints.get_class_types(typehint)

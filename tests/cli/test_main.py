@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import lit_a3c
-from lit_a3c.cli.main import COMMANDS, main
+from lit_a3c.cli.commands import COMMANDS, ELSEWHERE
+from lit_a3c.cli.main import main
 from tests.commands import environment, launch
 
 HEAVY = {"torch", "lightning", "torchrl", "tensordict", "gymnasium", "numpy", "jsonargparse"}
@@ -24,6 +25,12 @@ HEAVY = {"torch", "lightning", "torchrl", "tensordict", "gymnasium", "numpy", "j
         (["-h"], 0, "--config atari.yaml"),
         ([], 0, "usage: lit-a3c"),
         (["tset"], 2, "lit-a3c: 'tset' is not a command (fit, validate, test, predict). Did you mean 'test'?"),
+        (
+            ["fit", "--data.total_step", "5"],
+            2,
+            "lit-a3c: there is no option '--data.total_step'. Did you mean '--data.total_steps'?",
+        ),
+        (["enjoy"], 2, f"lit-a3c: there is no command 'enjoy'. {ELSEWHERE['enjoy']}"),
     ],
 )
 def test_what_needs_no_torch_is_answered_at_once(args: list[str], code: int, says: str, tmp_path: Path) -> None:
@@ -54,16 +61,34 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert what in out
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_lists_its_options(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Someone who asks for help needs neither a config nor a checkpoint."""
-    assert main([command, "--help"]) == 0
-    out = capsys.readouterr().out
-    for option in (
-        *("--data.env_id", "--data.total_steps", "--model.entropy_coef", "--trainer.gradient_clip_val"),
-        *("--engine", "--num_workers", "--last_checkpoint.every_n_updates", "--video.every_n_steps"),
-    ):
-        assert option in out
+def test_the_help_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("verb", ELSEWHERE)
+def test_a_command_of_another_system_is_answered_with_ours(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verb not in COMMANDS
+    assert main([verb, "--algo", "a2c"]) == 2
+    message = capsys.readouterr().err
+    assert len(message.splitlines()) == 1
+    assert message.startswith(f"lit-a3c: there is no command '{verb}'. To ")
+    assert message.partition(": lit-a3c ")[2].split()[0] in COMMANDS
+
+
+def test_the_libraries_are_imported_without_garbage_collection(tmp_path: Path) -> None:
+    """Their objects are not looked at again, and later ones are collected as ever."""
+    code = """
+import gc
+from lit_a3c.cli.main import _lightning_cli
+collected = []
+gc.callbacks.append(lambda phase, info: collected.append(info["generation"]))
+assert _lightning_cli() is _lightning_cli()
+gc.callbacks.clear()
+print(collected.count(2), gc.isenabled(), gc.get_freeze_count() > 100_000)
+"""
+    done = launch(cwd=tmp_path, command=[sys.executable, "-c", code])
+    assert done.stdout.split() == ["0", "True", "True"], done.stderr
 
 
 OWN = """

@@ -261,6 +261,8 @@ def test_the_classes_that_an_option_takes() -> None:
     actions = {action.dest: action for action in compat.actions_of(parser)}
     for action in (None, actions["help"], actions["rate"]):
         assert compat.accepted_classes(action) == ((), {})
+    assert compat.type_hint_of(actions["rate"]) is float
+    assert compat.type_hint_of(actions["optimizer"]) is OptimizerFactory
     body, optimizer = (compat.accepted_classes(actions[name]) for name in ("body", "optimizer"))
     assert (body.types, optimizer.types) == ((Body,), (Optimizer,))
     assert MLPBody in body.subclasses.values()

@@ -1,0 +1,23 @@
+"""The commands, and what to type here for those of other systems."""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "fit": "train an agent",
+    "validate": "play a few episodes with a trained agent",
+    "test": "play 100 episodes with a trained agent and write its score",
+    "predict": "record a video of a trained agent",
+}
+"""Each with what it does."""
+
+_TRAIN = "To train: lit-a3c fit --config atari.yaml"
+_CONTINUE = "To continue a training: lit-a3c fit --ckpt_path last"
+_SCORE = "To score a trained agent: lit-a3c test --ckpt_path best"
+_WATCH = "To record a video of a trained agent: lit-a3c predict --ckpt_path best"
+ELSEWHERE = {
+    **dict.fromkeys(("train", "learn", "run", "start"), _TRAIN),
+    **dict.fromkeys(("resume", "continue"), _CONTINUE),
+    **dict.fromkeys(("eval", "evaluate", "score", "benchmark"), _SCORE),
+    **dict.fromkeys(("enjoy", "play", "watch", "record", "render", "rollout", "video", "visualize"), _WATCH),
+}
+"""Commands of other systems (Stable-Baselines3's zoo, RLlib, Sample Factory, ...), each with what to type here."""
