@@ -11,7 +11,7 @@ from gymnasium.spaces.utils import flatdim
 from torch import Tensor, nn
 
 from lit_a3c.networks.bodies.base import Body, orthogonal
-from lit_a3c.networks.bodies.conv import is_image, is_small
+from lit_a3c.networks.bodies.conv import SmallImageBody, is_image, is_small
 from lit_a3c.networks.normalization import RunningNorm
 from lit_a3c.utils.errors import ConfigError, check_choice, check_number
 
@@ -64,8 +64,9 @@ class MLPBody(Body):
 
     @classmethod
     def fits(cls, space: Space) -> bool:
-        """Whether it suits the space. It can be made for large images, too, and hardly learns from them."""
-        return not isinstance(space, Tuple | Dict) and not (is_image(space) and not is_small(space))
+        """Whether it suits the space. It can be made for images, too, and hardly learns from large ones."""
+        convolved = is_image(space) and (not is_small(space) or SmallImageBody.fits(space))
+        return not isinstance(space, Tuple | Dict) and not convolved
 
     def forward(self, observation: Tensor) -> Tensor:
         x = self._flat(observation)
