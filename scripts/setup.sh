@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv with everything pinned by constraints.txt. A second run finds nothing to do and returns at once.
 #
-#   scripts/setup.sh [EXTRA]     EXTRA: dev, benchmark or plot, comma-separated
+#   scripts/setup.sh [EXTRA]     EXTRA: dev, benchmark, plot or wandb, comma-separated
 #
 # On Linux, PyPI's torch brings CUDA, several gigabytes. Without a GPU, name PyTorch's CPU index first
 # (https://pytorch.org/get-started/locally/):  export PIP_EXTRA_INDEX_URL=...
@@ -11,9 +11,9 @@ cd "$(dirname "$0")/.."
 extras=${1:-}
 for extra in ${extras//,/ }; do
     case $extra in
-    dev | benchmark | plot) ;;
+    dev | benchmark | plot | wandb) ;;
     *)
-        echo "setup: there is no extra '$extra', only dev, benchmark and plot, comma-separated." >&2
+        echo "setup: there is no extra '$extra', only dev, benchmark, plot and wandb, comma-separated." >&2
         exit 2
         ;;
     esac

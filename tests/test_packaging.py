@@ -199,5 +199,5 @@ def test_setup_refuses_an_unknown_extra(extra: str) -> None:
     done = subprocess.run(["bash", str(ROOT / "scripts/setup.sh"), extra], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (
-        f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark and plot, comma-separated.\n"
+        f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark, plot and wandb, comma-separated.\n"
     )
