@@ -228,9 +228,10 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             sections.remove("progress")
         if config.trainer.enable_checkpointing is False:
             sections[:] = [section for section in sections if not section.endswith("_checkpoint")]
-        callbacks = list(config.trainer.callbacks or [])
+        # Lightning warns of a callback that has a state in the checkpoint and is not there.
+        callbacks = [ValidationScores(), *(config.trainer.callbacks or [])]
         if self.subcommand == "fit":
-            callbacks[:0] = [StopOnSignal(), ValidationScores()]  # before those that record at the end
+            callbacks.insert(0, StopOnSignal())  # before those that record at the end
         else:
             kwargs.setdefault("logger", False)
             callbacks.append(ScoreTable())
