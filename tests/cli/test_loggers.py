@@ -22,11 +22,14 @@ WITHOUT = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow"}
 
 
 @pytest.mark.parametrize("logger", WITHOUT)
-def test_a_missing_package_is_named_with_its_command(logger: str, refused: Refused, tmp_path: Path) -> None:
+def test_a_missing_package_is_named_with_its_command(
+    logger: str, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Alone and in a list, before there is a directory."""
     package = WITHOUT[logger]
     if importlib.util.find_spec(package) is not None:
         pytest.skip(f"{package} is here")
+    monkeypatch.syspath_prepend(tmp_path)  # the console script has it in the path
     (tmp_path / package).mkdir()  # as W&B leaves one, which Python takes for a package
     expected = f"{logger} needs the package {package}: pip install 'lit-a3c[{package}]'"
     for option in (["--trainer.logger", logger], [f"--trainer.logger+={logger}"]):
