@@ -19,6 +19,7 @@ from lit_a3c.callbacks.score_table import run_directory
 from lit_a3c.checkpoint.io import load_verified
 from lit_a3c.evaluation.excerpt import Excerpt
 from lit_a3c.evaluation.overlay import Overlay
+from lit_a3c.metrics.media import log_video
 from lit_a3c.utils import compat
 from lit_a3c.utils.disk import DiskError, Outage, say
 from lit_a3c.utils.errors import ConfigError, check_number
@@ -183,6 +184,7 @@ def publish(trainer: Trainer, file: Path, excerpt: Excerpt, *, best: bool) -> No
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             compat.add_encoded_image(logger.experiment, tag, *excerpt.animation(), module.steps)
+        log_video(logger, file, module.steps)
 
 
 def reason(error: Exception) -> str:

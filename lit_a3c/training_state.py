@@ -17,7 +17,8 @@ from lit_a3c.checkpoint.io import load_verified
 from lit_a3c.engines.base import OptimizerFactory
 from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.envs import EnvSpaces
-from lit_a3c.metrics.logger import RunLogger, start_run
+from lit_a3c.metrics.axis import put_on_axis
+from lit_a3c.metrics.logger import start_run
 from lit_a3c.metrics.train_metrics import TrainMetrics
 from lit_a3c.networks.actor_critic import ActorCritic
 from lit_a3c.rollout import Episode
@@ -110,7 +111,7 @@ class TrainingState(LightningModule):
             self.log("step", torch.tensor(self.steps, dtype=torch.float64), batch_size=1, reduce_fx="max")
             return
         self.log_dict(metrics, logger=False, batch_size=1)
-        axes = {"frames": float(self.steps * self.spaces.frame_skip), "seconds": self.seconds}
+        axes = {"time/frames": float(self.steps * self.spaces.frame_skip), "time/seconds": self.seconds}
         for logger in self.loggers:
             logger.log_metrics(metrics | axes, step=self.steps)
 
@@ -121,9 +122,7 @@ class TrainingState(LightningModule):
             ConfigError: Another process trains there, or the directory holds another run.
         """
         start_run(self.trainer, self.trainer.ckpt_path)
-        for logger in self.trainer.loggers:
-            if isinstance(logger, RunLogger):
-                logger.axis = self.steps_in_training
+        put_on_axis(self.trainer.loggers, self.steps_in_training)
 
     # Checkpoints: tensors and plain types only, so that ``weights_only=True`` can load them
 

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -48,14 +48,16 @@ def shared_memory() -> set[Path]:
 
 
 @contextlib.contextmanager
-def started(directory: Path, *args: str) -> Iterator[subprocess.Popen[bytes]]:
+def started(
+    directory: Path, *args: str, stdout: int | IO[str] = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[bytes]]:
     """``lit-a3c ARGS`` as the leader of a process group, its errors in the file ``stderr``."""
     with (directory / "stderr").open("w") as stderr:
         process = subprocess.Popen(
             [*LAUNCH, *args],
             cwd=directory,
             env=environment(),
-            stdout=subprocess.DEVNULL,
+            stdout=stdout,
             stderr=stderr,
             start_new_session=True,
         )

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
 
 from lit_a3c.callbacks.last_checkpoint import LastCheckpoint
 from lit_a3c.callbacks.progress import StepProgressBar
 from lit_a3c.callbacks.score_table import ScoreTable
 from lit_a3c.callbacks.stop_on_signal import StopOnSignal
+from lit_a3c.callbacks.validation_scores import ValidationScores
 from lit_a3c.callbacks.video import VideoRecorder
 from lit_a3c.checkpoint.find import read_checkpoint
 from lit_a3c.checkpoint.io import SafeCheckpointIO
 from lit_a3c.cli.arguments import Answered, Debug
 from lit_a3c.cli.class_errors import format_class_error, raised_by_lightning
-from lit_a3c.cli.configs import LINKS, SECTIONS, TRUST, defaults, with_files
+from lit_a3c.cli.configs import LINKS, TRUST, defaults, with_files
 from lit_a3c.cli.help import HelpAll
 from lit_a3c.cli.init_from import INIT_FROM, init_from
 from lit_a3c.cli.library_lines import print_reasons, silence_library_warnings
+from lit_a3c.cli.loggers import connect, disconnect, lock_directory, place_loggers
 from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
 from lit_a3c.cli.parts import fit_parts, spaces_of
-from lit_a3c.cli.run_directory import check_checkpoint_directories, continue_run, name_run, write_config
+from lit_a3c.cli.run_directory import check_checkpoint_directories
+from lit_a3c.cli.save_config import SaveConfigToCheckpoint
+from lit_a3c.cli.summary import print_summary
 from lit_a3c.cli.validation import check_monitors, check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
 from lit_a3c.engines.registry import EngineName
@@ -40,6 +44,7 @@ from lit_a3c.utils import compat
 from lit_a3c.utils.disk import DiskError
 from lit_a3c.utils.errors import ConfigError, RunError
 from lit_a3c.utils.one_line import one_line
+from lit_a3c.utils.signals import INTERRUPTION
 
 CALLBACKS = {
     "best_checkpoint": ModelCheckpoint,
@@ -97,16 +102,17 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
 
     def __init__(self, argv: list[str]) -> None:
         self._command, self._given = argv[0], argv[1:]
-        super().__init__(
-            A3C,
-            RolloutDataModule,
-            save_config_callback=SaveConfigToCheckpoint,
-            save_config_kwargs={"save_to_log_dir": False},
-            seed_everything_default=True,
-            parser_class=Parser,
-            auto_configure_optimizers=False,
-            args=with_files(argv),
-        )
+        with contextlib.ExitStack() as self._at_the_end:  # of a training, however it ends
+            super().__init__(
+                A3C,
+                RolloutDataModule,
+                save_config_callback=SaveConfigToCheckpoint,
+                save_config_kwargs={"save_to_log_dir": False},
+                seed_everything_default=True,
+                parser_class=Parser,
+                auto_configure_optimizers=False,
+                args=with_files(argv),
+            )
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
         """The one command that is run. The parsers of the others would take a tenth of a second."""
@@ -163,18 +169,12 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Name the run, refuse a directory that cannot be written to, and let the network's parts fit the spaces."""
         config = self.config[self.subcommand]
-        if self.subcommand == "fit" and config.trainer.logger:
-            self._place_run(config)
+        if self.subcommand == "fit":
+            place_loggers(config)
+        else:
+            config.trainer.logger = False  # its directory and its run are those of a training
         for line in fit_parts(config.model, spaces_of(config.data), self._given):
             print(f"lit-a3c: {line}", file=sys.stderr)
-
-    @staticmethod
-    def _place_run(config: Any) -> None:
-        logger = config.trainer.logger
-        options = logger.get("init_args") if not isinstance(logger, bool | list) else None
-        if options is not None and all(name in options for name in ("save_dir", "name", "version")):
-            continue_run(options, config.ckpt_path)
-            name_run(options, config.data.env_id)
 
     def before_fit(self) -> None:
         """Say what is about to run, and where its files go.
@@ -194,14 +194,24 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
                 raise ConfigError(f"the run has finished its {done:,} steps. Give it more with --data.total_steps.")
         try_optimizer(self.model.make_optimizer, self.model.policy.parameters())
         check_checkpoint_directories(self.trainer)
+        self._at_the_end.push(self._end)
+        connect(self.trainer)
+        if (lock := lock_directory(self.trainer, config.ckpt_path)) is not None:
+            self._at_the_end.callback(lock.release)
         start_run(self.trainer, config.ckpt_path)
         rollout = data.envs_per_worker * data.rollout_length
         longer = f" (one rollout has {rollout:,})" if rollout > data.total_steps else ""
         print(
             f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps{longer}, {config.engine}, {data.workers} workers "
-            f"of {data.envs_per_worker} environments; files in {self.trainer.log_dir or self.trainer.default_root_dir}",
+            f"of {data.envs_per_worker} environments; files in {self.trainer.log_dir}",
             flush=True,
         )
+
+    def _end(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        """End the runs of the loggers, and say what has become of the training and what to do next."""
+        disconnect(self.trainer, failed=error is not None)
+        if INTERRUPTION.training:  # else it was refused
+            print_summary(self.trainer, stopped=error is not None)
 
     def after_fit(self) -> None:
         """Say why a training has ended before its budget was used up. Lightning says it only with ``verbose``."""
@@ -229,7 +239,8 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             sections.remove("progress")
         if config.trainer.enable_checkpointing is False:
             sections[:] = [section for section in sections if not section.endswith("_checkpoint")]
-        callbacks = list(config.trainer.callbacks or [])
+        # Lightning warns of a callback that has a state in the checkpoint and is not there.
+        callbacks = [ValidationScores(), *(config.trainer.callbacks or [])]
         if self.subcommand == "fit":
             callbacks.insert(0, StopOnSignal())  # before those that record at the end
         else:
@@ -241,18 +252,3 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             kwargs["plugins"] = [*plugins, SafeCheckpointIO()]
         kwargs.update(trainer_options(config, fit=self.subcommand == "fit"))
         return super().instantiate_trainer(callbacks=callbacks, **kwargs)
-
-
-class SaveConfigToCheckpoint(SaveConfigCallback):
-    """Writes the config of a training into its directory and into its checkpoints."""
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if stage == "fit":
-            super().setup(trainer, pl_module, stage)
-
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        write_config(trainer.log_dir, self.parser.dump(self.config, skip_none=False))
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False, format="yaml"))
-        checkpoint["config"] = yaml.safe_dump({key: config[key] for key in SECTIONS if key in config})

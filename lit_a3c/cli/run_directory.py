@@ -38,6 +38,11 @@ def continue_run(logger: Any, checkpoint: Any) -> None:
         logger["name"], logger["version"] = run.parent.name, run.name
 
 
+def run_name(env_id: str) -> str:
+    """The name of a run of this environment."""
+    return env_id.split("/")[-1].split(":")[-1]
+
+
 def name_run(logger: Any, env_id: str) -> None:
     """Name a run after its environment, unless it has a name, and check that its files can be written.
 
@@ -51,7 +56,7 @@ def name_run(logger: Any, env_id: str) -> None:
     """
     option = "data.env_id" if logger.get("name") is None else "trainer.logger.name"
     if logger.get("name") is None:
-        logger["name"] = env_id.split("/")[-1].split(":")[-1]
+        logger["name"] = run_name(env_id)
     logger["save_dir"] = str(user_path(logger["save_dir"], "trainer.logger.save_dir"))
     if unset := re.search(r"\$\{?\w+", os.path.expandvars(logger["save_dir"])):
         raise ConfigError(f"trainer.logger.save_dir {logger['save_dir']!r}: the variable {unset[0]} is not set.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers.logger import DummyLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from lit_a3c.metrics.run_lock import RunLock, holds_run, take_version
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 WRITER_OPTIONS = ("comment", "purge_step", "max_queue", "flush_secs", "filename_suffix")
 """Further arguments that are those of torch's ``SummaryWriter``."""
+RETURNS = {"train/return": "return/train", "val/return_mean": "return/val"}
+"""Metrics that TensorBoard shows a second time. It sorts groups by their names, and opens the first two of them."""
+AXES = "time/"
+"""Group of the further axes. ``metrics.csv`` has them without it, beside ``step``."""
 
 
 def _no_axis() -> None:
@@ -35,7 +40,7 @@ class RunLogger(TensorBoardLogger):
 
     One logger rather than a list of two, so that ``--trainer.logger.name try1`` names the run. A resumed run that
     goes on in its directory keeps the rows from before. While a module trains, :attr:`axis` gives the step of every
-    row, whoever logs it: Lightning and its callbacks would count updates.
+    row, whoever logs it: Lightning and its callbacks would count updates. TensorBoard opens on the group ``return``.
 
     A disk that is full or read-only does not end the training. What cannot be written waits in memory, and is written
     once there is room. The directory belongs to one training: a new one is taken by making it, and from the first use
@@ -127,12 +132,13 @@ class RunLogger(TensorBoardLogger):
             step = now
         _ = self.experiment
         assert self._events is not None
+        returns = {copy: metrics[name] for name, copy in RETURNS.items() if name in metrics}
         with self._events.together():
-            super().log_metrics(metrics, step)
+            super().log_metrics({**returns, **metrics}, step)
         if self._table is None:
             first_step = (step or 0) if self._resumed else None
             self._table = MetricsTable(self.run_directory / "metrics.csv", first_step, self._disk)
-        self._table.add(metrics, step or 0)
+        self._table.add({name.removeprefix(AXES): value for name, value in metrics.items()}, step or 0)
         self._tell()
 
     @rank_zero_only
@@ -195,6 +201,21 @@ class RunLogger(TensorBoardLogger):
         """For another process, which neither holds the lock nor writes."""
         own = dict.fromkeys(("_lock", "_events", "_writer", "_table", "_outage"))
         return {**super().__getstate__(), **own}
+
+
+class SilentRunLogger(RunLogger):
+    """The directory of a run without logs, for ``--trainer.logger false``: config, checkpoints and videos need one."""
+
+    @property
+    def experiment(self) -> Any:
+        """Takes everything, and writes nothing."""
+        return DummyLogger().experiment
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        """Do nothing."""
+
+    def save(self) -> None:
+        """Do nothing."""
 
 
 def start_run(trainer: Trainer, checkpoint: str | Path | None) -> None:

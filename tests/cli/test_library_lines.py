@@ -53,4 +53,7 @@ def test_what_was_asked_for_is_shown(name: str, tmp_path: Path) -> None:
 def test_otherwise_nothing_is_shown(tmp_path: Path) -> None:
     result = launch(*SHORT, cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
-    assert len(result.stdout.splitlines()) == 1
+    first, title, *lines = result.stdout.splitlines()
+    assert first.startswith("lit-a3c: CartPole-v1, 800 steps")
+    assert title.startswith("lit-a3c: 800 steps of CartPole-v1 in ")
+    assert all(line.startswith("  ") for line in lines)

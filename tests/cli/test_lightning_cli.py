@@ -22,11 +22,6 @@ CLASSES = {
         ["--trainer.callbacks+=RichProgressBar"],
         ["RichProgressBar cannot be made: ", "requires `rich`"],
     ),
-    "logger of a package that is not there": (
-        ["--trainer.logger", "WandbLogger"],
-        ["WandbLogger cannot be made: ", "wandb"],
-    ),
-    "logger that takes no name": (["--trainer.logger", "MLFlowLogger"], ["MLFlowLogger cannot be made: ", "mlflow"]),
     "two options of a callback": (
         ["--trainer.callbacks+=ModelCheckpoint", "--trainer.callbacks.save_top_k", "2"],
         ["save_top_k=2, monitor=None"],

@@ -149,8 +149,8 @@ def test_scores_of_a_training_reach_every_logger(loggers: list[CSVLogger]) -> No
         scores = rows(logger)
         assert [int(row["step"]) for row in scores] == [80, 160]
         for row in scores:
-            assert float(row["frames"]) == int(row["step"])
-            assert float(row["seconds"]) > 0
+            assert float(row["time/frames"]) == int(row["step"])
+            assert float(row["time/seconds"]) > 0
             assert float(row["val/return_mean"]) == float(row["val/episode_length"]) == LIMIT
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.loggers import CSVLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
@@ -121,3 +122,19 @@ def test_another_module_may_use_the_logger_afterwards(tmp_path: Path) -> None:
     trainer.fit(A3C(data.spaces), datamodule=data)
     trainer.validate(A3C(data.spaces), datamodule=data, verbose=False)
     assert rows(tmp_path / "run" / "version_0")[-1]["step"] == "0"
+
+
+def test_loggers_of_others_have_the_same_axis(tmp_path: Path) -> None:
+    """Also in a second training."""
+    logger = CSVLogger(tmp_path, name="csv", version="0")
+    data = RolloutDataModule(dummy("Identity"), 2 * ROLLOUT, "serial", envs_per_worker=4, eval_episodes=1)
+    for _ in range(2):
+        module = Logs(data.spaces)
+        trainer = quiet(logger=logger, limit_val_batches=0, log_every_n_steps=1, callbacks=[LearningRateMonitor()])
+        trainer.fit(module, datamodule=data)
+    found = rows(tmp_path / "csv" / "0")
+    assert [int(row["step"]) for row in found if row["train/policy_loss"]] == [20, 40, 20, 40]
+    for name in ("lr-RMSprop", "of_module"):
+        steps = [int(row["step"]) for row in found if row[name]]
+        assert steps
+        assert all(step % ROLLOUT == 0 for step in steps)

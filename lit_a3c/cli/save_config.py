@@ -1,0 +1,81 @@
+"""Where the config of a training goes: into its directory, its checkpoints and its loggers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.cli import SaveConfigCallback
+
+from lit_a3c.callbacks.score_table import run_directory
+from lit_a3c.callbacks.validation_scores import ValidationScores
+from lit_a3c.checkpoint.trust import config_of
+from lit_a3c.cli.configs import SECTIONS
+from lit_a3c.cli.run_directory import write_config
+from lit_a3c.metrics.config import log_config, log_result
+from lit_a3c.module import A3C
+from lit_a3c.utils import compat
+from lit_a3c.utils.errors import ConfigError
+
+
+class SaveConfigToCheckpoint(SaveConfigCallback):
+    """Writes the config of a training into its directory, into its checkpoints and into its loggers.
+
+    A checkpoint names no loggers of other packages: only the user says where metrics are sent.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit":
+            super().setup(trainer, pl_module, stage)
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        write_config(str(run_directory(trainer)), self._text)
+        for logger in trainer.loggers:
+            log_config(logger, self._text)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["config"] = self.of_checkpoint()
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._log_result(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if trainer.global_step:
+            self._log_result(trainer)
+
+    def of_checkpoint(self) -> str:
+        """The config as checkpoints have it."""
+        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False, format="yaml"))
+        loggers = config["trainer"]["logger"]
+        if isinstance(loggers, list):
+            config["trainer"]["logger"] = loggers[0]
+        if not str(config["trainer"]["logger"]["class_path"]).startswith("lit_a3c."):
+            del config["trainer"]["logger"]
+        return str(yaml.safe_dump({key: config[key] for key in SECTIONS if key in config}))
+
+    def names_more_loggers(self) -> bool:
+        """Whether the training has loggers that checkpoints do not name."""
+        logger = self.config.trainer.logger
+        return isinstance(logger, list) or not str(logger.class_path).startswith("lit_a3c.")
+
+    def needs_trust(self, env_id: str) -> bool:
+        """Whether the config in the checkpoints names what is used with ``--trust_checkpoint`` only."""
+        try:
+            config_of({"config": self.of_checkpoint(), "spaces": {"env_id": env_id}}, fit=True, sections=SECTIONS)
+        except ConfigError:
+            return True
+        return False
+
+    @property
+    def _text(self) -> str:
+        return str(self.parser.dump(self.config, skip_none=False))
+
+    def _log_result(self, trainer: Trainer) -> None:
+        module = trainer.lightning_module
+        assert isinstance(module, A3C)
+        for callback in compat.callbacks_of(trainer):
+            if isinstance(callback, ValidationScores):
+                best = None if callback.best is None else callback.best.mean
+                for logger in trainer.loggers:
+                    log_result(logger, self._text, best, module.steps)
