@@ -134,7 +134,7 @@ class TrainingState(LightningModule):
         checkpoint["updates"] = self.ledger.updates.total
         checkpoint["seconds"] = self.seconds
         trainer = compat.trainer_of(self)
-        checkpoint["optimizer"] = type(trainer.optimizers[0]).__name__ if trainer else None
+        checkpoint["optimizer"] = type(trainer.optimizers[0]).__name__ if trainer and trainer.optimizers else None
         checkpoint["recent_episodes"] = [list(episode) for episode in self.metrics.recent]
         checkpoint["hyper_parameters"] = {
             name: to_plain(value)

@@ -44,7 +44,7 @@ def test_the_summary_of_a_finished_training(cli: Lightning, tmp_path: Path, recw
     checkpoint, video = (line.strip() for line in lines[4:6])
     assert checkpoint == "checkpoints/best.ckpt"
     assert (tmp_path / RUN / checkpoint).is_file()
-    assert video.startswith("videos/step-4000-return-")
+    assert video.startswith(f"videos/best-step-{best[1]}-return-")
     assert (tmp_path / RUN / video).is_file()
     assert len(lines) == 7
     assert "environment             CartPole-v1" in cli(*next_command(out, "next"), "--data.test_episodes", "1")

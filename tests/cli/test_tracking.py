@@ -46,7 +46,7 @@ def history(file: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("wandb")
+    pytest.importorskip("wandb", minversion="0.1")
     for name in ("WANDB_NAME", "WANDB_PROJECT", "WANDB_SERVICE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -123,7 +123,7 @@ def test_wandb_without_an_account_is_refused(tmp_path: Path, monkeypatch: pytest
 
 def test_mlflow_receives_metrics_config_and_name(cli: Lightning, tmp_path: Path) -> None:
     """In a database in the present directory, where ``mlflow ui`` looks."""
-    pytest.importorskip("mlflow")
+    pytest.importorskip("mlflow", minversion="2")
     from mlflow.tracking import MlflowClient
 
     cli(*SERIAL, "--data.total_steps", "800", "--trainer.logger", "MLFlowLogger", *CALLBACK)

@@ -21,7 +21,7 @@ def video(tmp_path: Path) -> Path:
 
 def test_wandb_receives_the_video(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As media of the run, at its step."""
-    pytest.importorskip("wandb")
+    pytest.importorskip("wandb", minversion="0.1")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.delenv("WANDB_SERVICE", raising=False)
     logger = WandbLogger(save_dir=tmp_path, project="test")
@@ -35,7 +35,7 @@ def test_wandb_receives_the_video(video: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_mlflow_receives_the_video(video: Path, tmp_path: Path) -> None:
     """As an artifact of the run."""
-    pytest.importorskip("mlflow")
+    pytest.importorskip("mlflow", minversion="2")
     logger = MLFlowLogger(
         tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", artifact_location=f"file:{tmp_path}/artifacts"
     )
@@ -49,7 +49,7 @@ def test_mlflow_receives_the_video(video: Path, tmp_path: Path) -> None:
 
 def test_a_logger_that_does_not_take_it_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A line says why. Loggers that show no videos are left alone."""
-    pytest.importorskip("mlflow")
+    pytest.importorskip("mlflow", minversion="2")
     logger = MLFlowLogger(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     log_video(logger, tmp_path / "none.mp4", step=80)
     (line,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("lit-a3c: "))
