@@ -54,7 +54,7 @@ CASES = {
 
 LONGER = {
     *("Tuple of all kinds, sync", "MultiDiscrete, GRU, V-trace, async", "mixture, serial", "wrappers, lock-free"),
-    *("masked parts, LSTM, V-trace, async", "masks of observations, sync", "masks, serial"),
+    *("masked parts, LSTM, V-trace, async", "masks of observations, sync", "masked parts, lock-free"),
     *("nested observations, async", "Discrete observations, sync", "Tuple observations, serial"),
 }
 """Cases that only the whole suite runs."""

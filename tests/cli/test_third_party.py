@@ -47,9 +47,11 @@ CASES = {
     "Walker": Case("Box2D", "mujoco.yaml", ["--data.env_id", "BipedalWalker-v3"]),
     "Car": Case("Box2D", "atari.yaml", ["--data.env_id", "CarRacing-v3"]),
 }
+CAMPAIGN, EXHAUSTIVE = pytest.mark.campaign, pytest.mark.exhaustive
 ENGINES = ["hogwild", "async", "sync", "serial"]
-SHORT = {("MiniGrid", "hogwild"), ("Fetch", "sync"), ("Lander", "async")}
-"""All others are with the campaigns. dm_control alone takes seconds to be imported."""
+SHORT = {("MiniGrid", "hogwild")}
+LONGER = {("Fetch", "sync"), ("Lander", "serial"), ("Car", "hogwild"), ("dm_control", "async")}
+"""With the campaigns. Importing dm_control alone takes seconds. All other pairs run with ``scripts/test.sh --all``."""
 ALL = [
     *((name, engine) for name in ("MiniGrid", "Fetch", "dm_control", "Lander") for engine in ENGINES),
     *(("MiniGrid, a Dict", "async"), ("Lander, continuous", "hogwild"), ("Walker", "sync"), ("Car", "hogwild")),
@@ -57,7 +59,8 @@ ALL = [
 
 
 @pytest.mark.parametrize(
-    ("name", "engine"), [pytest.param(*case, marks=[pytest.mark.campaign] * (case not in SHORT)) for case in ALL]
+    ("name", "engine"),
+    [pytest.param(*case, marks=[] if case in SHORT else [CAMPAIGN if case in LONGER else EXHAUSTIVE]) for case in ALL],
 )
 def test_a_training_is_scored(name: str, engine: str, tmp_path: Path) -> None:
     """Two commands of a user: the training, and the score, for which the file must be trusted with its package."""

@@ -41,8 +41,10 @@ def test_categorical_learns_the_identity() -> None:
     assert module.policy(torch.eye(4)).distribution.mode.tolist() == [0, 1, 2, 3]
 
 
-@pytest.mark.campaign
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "engine",
+    [pytest.param(e, marks=pytest.mark.campaign if e == "hogwild" else pytest.mark.exhaustive) for e in ENGINES],
+)
 def test_masks_make_learnable_what_is_not(engine: str) -> None:
     """The return is at most 10, and 0.11 in the mean for the best policy that does not know the masks."""
     options: dict[str, Any] = {"engine": engine, "workers": 1 if engine == "serial" else 2, "lr": 3e-3, "gamma": 0.5}

@@ -43,7 +43,7 @@ def test_single_precision_is_the_limit(what: str) -> None:
         check_step(observation, reward)
 
 
-@pytest.mark.parametrize(("what", "at"), [("observation", 1), ("observation", 7), ("reward", 3)])
+@pytest.mark.parametrize(("what", "at"), [("observation", 2), ("observation", 7), ("reward", 3)])
 def test_an_environment_is_refused_in_the_step_itself(what: str, at: int) -> None:
     """Nothing acts on what it returned."""
     env = EnvConfig(dummy("Poisoned"), kwargs={"what": what, "at": at}).make(2, seed=0, training=True)
