@@ -169,11 +169,12 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Name the run, refuse a directory that cannot be written to, and let the network's parts fit the spaces."""
         config = self.config[self.subcommand]
+        lines = fit_parts(config.model, spaces_of(config.data), self._given)
         if self.subcommand == "fit":
-            place_loggers(config)
+            place_loggers(config)  # makes a directory, so what else may be refused comes first
         else:
             config.trainer.logger = False  # its directory and its run are those of a training
-        for line in fit_parts(config.model, spaces_of(config.data), self._given):
+        for line in lines:
             print(f"lit-a3c: {line}", file=sys.stderr)
 
     def before_fit(self) -> None:

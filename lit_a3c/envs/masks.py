@@ -74,7 +74,7 @@ def flatten_mask(space: Space[Any], mask: Any) -> np.ndarray:
         raise ConfigError("there is none")
     sizes = [int(part.n) for part in components(space) if isinstance(part, Discrete)]
     if not isinstance(mask, tuple | list | Mapping) and np.shape(mask) == (sum(sizes),):
-        flat = np.asarray(mask, bool)
+        flat = _vector(mask, sum(sizes))
     else:
         flat = np.concatenate(list(_pieces(space, mask)))
     pieces = [flat] if len(sizes) == 1 else np.split(flat, np.cumsum(sizes)[:-1])
@@ -218,4 +218,8 @@ def _nested(sizes: np.ndarray, mask: Any) -> Iterator[np.ndarray]:
 def _vector(mask: Any, size: int) -> np.ndarray:
     if np.shape(mask) != (size,):
         raise ConfigError(f"it must have the shape ({size},), and has {np.shape(mask)}")
-    return np.asarray(mask, bool)
+    vector = np.asarray(mask)
+    flags = vector.astype(bool)
+    if vector.dtype != bool and not np.array_equal(vector, flags):
+        raise ConfigError("it must have zeros and ones alone")
+    return flags
