@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import importlib.util
 import inspect
 import re
 from typing import Any, NoReturn
@@ -20,6 +21,7 @@ from lit_a3c.cli.arguments import STRICT_YAML, Answered
 from lit_a3c.cli.class_errors import is_accepted
 from lit_a3c.cli.help import class_help_of, help_of, is_of_a_command
 from lit_a3c.cli.spelling import nearest
+from lit_a3c.envs.packages import missing
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 
@@ -160,6 +162,14 @@ def _owners(option: str, classes: compat.AcceptedClasses) -> str:
     return f" Classes that have it: {', '.join(owners)}." if owners else ""
 
 
+def _no_module(path: str) -> str:
+    """What to install, or what is wrong, where the package of a class is not there."""
+    package, dot, _ = path.partition(".")
+    if not dot or not package.isidentifier() or importlib.util.find_spec(package) is not None:
+        return ""
+    return f" {missing(ModuleNotFoundError(name=package)) or f'There is no module {package!r}'}."
+
+
 # Values
 
 
@@ -176,7 +186,8 @@ def _refused_value(message: str, key: str, classes: compat.AcceptedClasses) -> s
         if is_accepted(path, classes):
             return f"{name} {path!r} must stand in a list: [{path}]."
         kinds = " or ".join(dict.fromkeys(cls.__name__ for cls in classes.types))
-        return f"{name} {path!r} is no {kinds} that can be imported.{_near_class(path, classes)}"
+        near = _near_class(path, classes) or _no_module(path)
+        return f"{name} {path!r} is no {kinds} that can be imported.{near}"
     allowed = _allowed(message)
     if "Unable to load config" in message or any(map(dataclasses.is_dataclass, classes.types)):
         allowed.insert(0, "a mapping of its options")

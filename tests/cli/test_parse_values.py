@@ -53,6 +53,11 @@ VALUES = {
     "options of a game": (["--data.atari", "3"], "data.atari '3' must be a mapping of its options or null."),
     "one option of a game": (["--data.atari.sticky", "often"], f"data.atari.sticky 'often' {NOT_A_NUMBER}"),
     "empty": (["--data.total_steps", ""], "data.total_steps '' must be a whole number."),
+    "package of a wrapper": (
+        ["--data.wrappers+", "no_such_package.Wrapper"],
+        "data.wrappers 'no_such_package.Wrapper' is no Wrapper that can be imported. There is no module "
+        "'no_such_package'.",
+    ),
     "empty class": (["--model.body", ""], "model.body '' is no Body that can be imported."),
     "a number or a tensor": (
         ["--model.optimizer", "Adam", "--model.optimizer.lr", "fast"],
