@@ -186,8 +186,8 @@ def _refused_value(message: str, key: str, classes: compat.AcceptedClasses) -> s
         if is_accepted(path, classes):
             return f"{name} {path!r} must stand in a list: [{path}]."
         kinds = " or ".join(dict.fromkeys(cls.__name__ for cls in classes.types))
-        near = _near_class(path, classes) or _no_module(path)
-        return f"{name} {path!r} is no {kinds} that can be imported.{near}"
+        why = _no_module(path) + _near_class(path, classes)
+        return f"{name} {path!r} is no {kinds} that can be imported.{why}"
     allowed = _allowed(message)
     if "Unable to load config" in message or any(map(dataclasses.is_dataclass, classes.types)):
         allowed.insert(0, "a mapping of its options")
