@@ -33,7 +33,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "huge time": ([*FIT, "--data.worker_timeout", HUGE], ["too large"]),
     "huge learning rate": ([*FIT, "--model.optimizer.lr", HUGE], ["too large"]),
     "huge number in a config": (["fit", "--config", "huge.yaml", *SHORT[2:]], ["data.total_steps"]),
-    "long environment": ([*FIT, "--data.env_id", NAME], ["data.env_id", "too long"]),
+    "long environment": ([*FIT, "--data.env_id", NAME], ["data.env_id", "is not a registered environment"]),
     "long logger name": ([*FIT, "--trainer.logger.name", NAME], ["trainer.logger.name", "too long"]),
     "long directory": ([*FIT, "--trainer.logger.save_dir", NAME], ["trainer.logger.save_dir", "too long"]),
     "long checkpoint": (["test", "--ckpt_path", NAME], ["--ckpt_path", "too long"]),

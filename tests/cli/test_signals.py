@@ -73,6 +73,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path, signum: signal.Signals) ->
     assert not list(tmp_path.rglob("*.ckpt")), "it saved"
 
 
+@pytest.mark.campaign
 def test_a_signal_does_not_wait_for_a_long_update(tmp_path: Path) -> None:
     """The second update takes twenty seconds. The first one is saved."""
     steps = tmp_path / "steps"

@@ -55,6 +55,7 @@ CASES = {
 LONGER = {
     *("Tuple of all kinds, sync", "MultiDiscrete, GRU, V-trace, async", "mixture, serial", "wrappers, lock-free"),
     *("masked parts, LSTM, V-trace, async", "masks of observations, sync", "masked parts, lock-free"),
+    *("masks, serial", "Dict, Beta, LSTM, two networks, lock-free"),
     *("nested observations, async", "Discrete observations, sync", "Tuple observations, serial"),
 }
 """Cases that only the whole suite runs."""

@@ -77,6 +77,7 @@ def test_a_long_directory_is_named_in_a_command_of_several_lines(cli: Lightning,
     assert "lit-a3c test \\\n    --ckpt_path 'long long" in out
 
 
+@pytest.mark.campaign
 def test_a_signal_is_followed_by_the_command_that_goes_on(tmp_path: Path) -> None:
     """Saved before that. The environment of a module needs the flag of trust, which the command has."""
     env = ["--data.env_id", "tests.cli.slow_env:SlowsDown-v0", "--data.env_kwargs"]

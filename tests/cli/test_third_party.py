@@ -47,11 +47,11 @@ CASES = {
     "Walker": Case("Box2D", "mujoco.yaml", ["--data.env_id", "BipedalWalker-v3"]),
     "Car": Case("Box2D", "atari.yaml", ["--data.env_id", "CarRacing-v3"]),
 }
-CAMPAIGN, EXHAUSTIVE = pytest.mark.campaign, pytest.mark.exhaustive
 ENGINES = ["hogwild", "async", "sync", "serial"]
-SHORT = {("MiniGrid", "hogwild")}
-LONGER = {("Fetch", "sync"), ("Lander", "serial"), ("Car", "hogwild"), ("dm_control", "async")}
-"""With the campaigns. Importing dm_control alone takes seconds. All other pairs run with ``scripts/test.sh --all``."""
+LONGER = {
+    *(("MiniGrid", "hogwild"), ("Fetch", "sync"), ("Lander", "serial"), ("Car", "hogwild"), ("dm_control", "async")),
+}
+"""With the campaigns. All other pairs run with ``scripts/test.sh --all``."""
 ALL = [
     *((name, engine) for name in ("MiniGrid", "Fetch", "dm_control", "Lander") for engine in ENGINES),
     *(("MiniGrid, a Dict", "async"), ("Lander, continuous", "hogwild"), ("Walker", "sync"), ("Car", "hogwild")),
@@ -60,7 +60,7 @@ ALL = [
 
 @pytest.mark.parametrize(
     ("name", "engine"),
-    [pytest.param(*case, marks=[] if case in SHORT else [CAMPAIGN if case in LONGER else EXHAUSTIVE]) for case in ALL],
+    [pytest.param(*case, marks=pytest.mark.campaign if case in LONGER else pytest.mark.exhaustive) for case in ALL],
 )
 def test_a_training_is_scored(name: str, engine: str, tmp_path: Path) -> None:
     """Two commands of a user: the training, and the score, for which the file must be trusted with its package."""

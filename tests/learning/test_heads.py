@@ -49,7 +49,7 @@ def test_continuous_heads_learn_the_identity(head: Any, least: float) -> None:
 @pytest.mark.parametrize(
     ("name", "least"),
     [
-        ("Grid", 9.5),
+        pytest.param("Grid", 9.5, marks=pytest.mark.campaign),
         ("Buttons", 9.5),
         pytest.param("Car", 9.0, marks=pytest.mark.campaign),
         pytest.param("Robot", 8.5, marks=pytest.mark.campaign),
@@ -64,6 +64,7 @@ def test_every_component_of_an_action_is_learned(name: str, least: float) -> Non
     assert recent_return(module) > least
 
 
+@pytest.mark.campaign
 def test_parts_of_an_observation_are_taken_together() -> None:
     """The return is at most 10, and at most 5 for a policy that sees the image or the vector alone."""
     body = functools.partial(DictBody, image=A3CBody)

@@ -43,6 +43,7 @@ def test_kill_9_leaves_nothing_behind(running: subprocess.Popen[bytes]) -> None:
     assert running.wait(GENEROUS) == -signal.SIGKILL
 
 
+@pytest.mark.campaign
 def test_an_end_while_workers_are_being_started_is_silent(tmp_path: Path) -> None:
     """Pong's network is larger than a pipe, so that the start of a worker waits for it to read."""
     pong = ["fit", "--config", "atari.yaml", *SMALL, "--engine", "hogwild", "--num_workers", "12"]

@@ -103,7 +103,7 @@ class Attack(Callback):
         return not self.left and successor and updates(pl_module)[self.number] > self.seen + 1
 
 
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("signum", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.campaign)])
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_worker_that_ends_or_hangs_is_replaced(
     devices: int,

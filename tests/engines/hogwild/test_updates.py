@@ -72,6 +72,7 @@ def test_counts_stop_where_something_is_due(tmp_path: Path) -> None:
     assert not workers()
 
 
+@pytest.mark.campaign
 def test_of_several_validations_that_were_missed_the_last_one_is_made() -> None:
     """So a process whose validations take longer than their interval does not fall behind."""
     module, data = make(dummy("Counted"), 10**6, data={"env_kwargs": {"file": "/dev/null", "pause": 0.002}})
