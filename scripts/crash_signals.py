@@ -26,6 +26,11 @@ LONG = ["--trainer.log_every_n_steps=1", "--trainer.limit_val_batches=0"]
 SHORT = ["--data.total_steps=1600", *LONG]
 END_SECONDS, ORPHAN_SECONDS = 60, 20
 """How long the training may take to end, and its other processes after it, on a machine that is busy with more."""
+OURS = (
+    r"lit-a3c: (CartPole-v1, |SIG[A-Z0-9]+: saving and stopping|[\d,]+ steps of CartPole-v1 in )"
+    r"|  (best validation|last validation|files|next|continue with|    )"
+)
+"""What a training prints: how it begins, what the signal does, and the summary."""
 
 
 class Phase(NamedTuple):
@@ -124,7 +129,7 @@ def _exit_problems(code: int, signum: signal.Signals, *, twice: bool) -> Iterato
     if code not in (allowed | {-signum} if twice else allowed):
         yield f"exit code {code} after {signum.name}"
     for line in lines:
-        if line and not re.match(r"lit-a3c: (CartPole-v1, |SIG[A-Z0-9]+: saving and stopping)", line):
+        if line and not re.match(OURS, line):
             yield f"it printed {line!r}"
             return
 
