@@ -42,9 +42,9 @@ def init_from(module: nn.Module, checkpoint: str) -> None:
         ConfigError: There is no such checkpoint, or it has nothing in common with the agent.
     """
     file = resolve_checkpoint(checkpoint, "best", INIT_FROM)
+    weights = read_checkpoint(file, INIT_FROM)["state_dict"]
     try:
-        lines = take_weights(module, read_checkpoint(file, INIT_FROM)["state_dict"])
+        lines = take_weights(module, weights)
     except ConfigError as error:
-        text = str(error)
-        raise error if text.startswith(INIT_FROM) else ConfigError(f"{INIT_FROM} {checkpoint!r}: {text}") from error
+        raise ConfigError(f"{INIT_FROM} {checkpoint!r}: {error}") from error
     print("\n".join([f"lit-a3c: begins from the weights of {file}", *(f"  {line}" for line in lines)]), flush=True)

@@ -210,7 +210,7 @@ def _copies(config: GymConfig, declared: Spaces) -> Callable[[], gymnasium.Env]:
 
     def make() -> gymnasium.Env:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Gymnasium says of the arguments, it has said of the first copy
+            warnings.simplefilter("ignore")  # what Gymnasium says of the arguments, it has said before
             env = config.make()
         for kind, one in (("observation", declared.observation), ("action", declared.action)):
             if one != (other := getattr(env, f"{kind}_space")):

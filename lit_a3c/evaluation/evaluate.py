@@ -83,12 +83,7 @@ def evaluate(
     check_number("seed", seed, low=0, high=2**31 - 1, whole=True)
     config = env if isinstance(env, EnvConfig) else _config(env, atari, env_kwargs, wrappers, agent)
     spaces = config.spaces()
-    own = agent.spaces
-    if (spaces.observation_space, spaces.action_space) != (own.observation_space, own.action_space):
-        raise ConfigError(
-            f"the agent is of {own.env_id!r} (observations {own.observation_space}, actions {own.action_space}), and "
-            f"{spaces.env_id!r} has observations {spaces.observation_space} and actions {spaces.action_space}."
-        )
+    _check_spaces(agent.spaces, spaces)
     greedy = bool(agent.hparams["deterministic_eval"]) if deterministic is None else deterministic
     generator, played = torch.Generator().manual_seed(seed), []
     loader = EpisodeLoader(config, episodes, seed, max_steps=max_steps)
@@ -101,6 +96,14 @@ def evaluate(
     returns = np.array([episode.episode_return for episode in played])
     lengths = np.array([episode.length for episode in played])
     return Evaluation(score["mean"], score["sd"], tuple(score["ci95"]), returns, lengths)
+
+
+def _check_spaces(own: EnvSpaces, spaces: EnvSpaces) -> None:
+    if (spaces.observation_space, spaces.action_space) != (own.observation_space, own.action_space):
+        raise ConfigError(
+            f"the agent is of {own.env_id!r} (observations {own.observation_space}, actions {own.action_space}), and "
+            f"{spaces.env_id!r} has observations {spaces.observation_space} and actions {spaces.action_space}."
+        )
 
 
 def _config(env: Any, atari: Any, env_kwargs: Any, wrappers: Any, agent: ScoredAgent) -> EnvConfig:
