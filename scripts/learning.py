@@ -87,6 +87,7 @@ def main() -> int:
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), help=f"of {', '.join(TASKS)}, or configs")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--engines", nargs="+", default=[None], help="async, sync, serial, hogwild")
+    parser.add_argument("--directory", type=Path, help="where the runs stay; a temporary one by default")
     arguments, options = parser.parse_known_args()
     print(
         "| task | engine | seed | steps | seconds | test return, mean | target | |\n|---|---|---|---|---|---|---|---|"
@@ -95,7 +96,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         for name, engine, seed in itertools.product(arguments.tasks, arguments.engines, arguments.seeds):
             try:
-                passed &= _train_and_test(name, engine, seed, options, Path(directory))
+                passed &= _train_and_test(name, engine, seed, options, arguments.directory or Path(directory))
             except RuntimeError as error:
                 raise SystemExit(str(error)) from error
     return 0 if passed else 1

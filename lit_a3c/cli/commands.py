@@ -8,7 +8,9 @@ COMMANDS = {
     "test": "play 100 episodes with a trained agent and write its score",
     "predict": "record a video of a trained agent",
 }
-"""Each with what it does."""
+"""Those of Lightning's trainer, each with what it does."""
+VERBS: dict[str, str] = {}
+"""Those for trained agents and finished runs, each with what it does. ``cli.verbs`` has a module for each."""
 
 _TRAIN = "To train: lit-a3c fit --config atari.yaml"
 _CONTINUE = "To continue a training: lit-a3c fit --ckpt_path last"

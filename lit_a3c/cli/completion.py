@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import inspect
 from typing import Any
 
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from lit_a3c.cli.arguments import Answered
-from lit_a3c.cli.commands import COMMANDS
+from lit_a3c.cli.commands import COMMANDS, VERBS
 from lit_a3c.cli.configs import shipped_configs
 from lit_a3c.cli.help import is_option, is_ours, kinds, plain
 from lit_a3c.cli.help_texts import WORDS
@@ -67,6 +68,9 @@ class _Completion(A3CCLI):
             for action in compat.actions_of(parsers[name]):
                 if is_option(action):
                     _add(command, action)
+        for name, what in VERBS.items():
+            verb = importlib.import_module(f"lit_a3c.cli.verbs.{name}").parser()
+            commands.add_parser(name, help=what, add_help=False, parents=[verb], conflict_handler="resolve")
         shell = self._shell
         functions = [_shell_function(name, shell) for name in PROPOSED] if shell in FUNCTION_SHELLS else []
         print(shtab.complete(whole, shell, preamble="\n".join(functions)))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_a3c import __version__
-from lit_a3c.cli.commands import COMMANDS, ELSEWHERE
+from lit_a3c.cli.commands import COMMANDS, ELSEWHERE, VERBS
 from lit_a3c.cli.spelling import check_spelling, is_question
 from lit_a3c.utils.errors import ConfigError, RunError, did_you_mean
 from lit_a3c.utils.machine import check_process, machine_problem
@@ -27,7 +27,7 @@ Asynchronous advantage actor-critic (A3C) on PyTorch Lightning and TorchRL,
 version {__version__}.
 
 commands:
-{chr(10).join(f"  {name:<10} {what}" for name, what in COMMANDS.items())}
+{chr(10).join(f"  {name:<10} {what}" for name, what in (COMMANDS | VERBS).items())}
 
 examples:
   lit-a3c fit --config atari.yaml
@@ -115,10 +115,12 @@ def _answer(argv: list[str]) -> int:
         return 0
     if argv[0] in ELSEWHERE:
         raise ConfigError(f"there is no command {argv[0]!r}. {ELSEWHERE[argv[0]]}")
-    if argv[0] not in COMMANDS:
-        near = did_you_mean(argv[0], COMMANDS)
-        raise ConfigError(f"{argv[0]!r} is not a command ({', '.join(COMMANDS)}).{near}")
+    if argv[0] not in COMMANDS and argv[0] not in VERBS:
+        known = [*COMMANDS, *VERBS]
+        raise ConfigError(f"{argv[0]!r} is not a command ({', '.join(known)}).{did_you_mean(argv[0], known)}")
     check_process(argv)
+    if argv[0] in VERBS:
+        return _run_verb(argv[0], argv[1:])
     if not is_question(argv):
         check_spelling(argv[1:])
         if argv[0] == "fit":
@@ -128,12 +130,27 @@ def _answer(argv: list[str]) -> int:
     return _lightning_cli().run(argv)
 
 
+def _run_verb(name: str, options: list[str]) -> int:
+    """The exit code of a command for trained agents or finished runs."""
+    from lit_a3c.cli.arguments import Answered
+
+    module = _import_without_collection(f"lit_a3c.cli.verbs.{name}")
+    try:
+        return int(module.run(module.parser().parse_args(options)))
+    except Answered:
+        return 0
+
+
 def _lightning_cli() -> Any:
-    """Import what needs torch, without garbage collection.
+    """What needs torch."""
+    return _import_without_collection("lit_a3c.cli.lightning_cli")
+
+
+def _import_without_collection(name: str) -> Any:
+    """Import a module without garbage collection.
 
     It would take a quarter of the time: it looks again and again at the million objects of the libraries, which stay.
     """
-    name = "lit_a3c.cli.lightning_cli"
     if name not in sys.modules:
         gc.disable()
         try:

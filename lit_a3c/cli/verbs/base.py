@@ -1,0 +1,65 @@
+"""What the commands after training share: their parser, and packages that only some of them need."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+from types import ModuleType
+from typing import Any, NoReturn
+
+from lit_a3c.cli.arguments import Answered
+from lit_a3c.utils.errors import ConfigError, did_you_mean
+
+
+class VerbParser(argparse.ArgumentParser):
+    """The parser of a command: what it refuses is one message, and a misspelt option gets the nearest right one.
+
+    Args:
+        name: The command.
+        description: What it does.
+        kwargs: Those of ``argparse.ArgumentParser``.
+    """
+
+    def __init__(self, name: str, description: str, **kwargs: Any) -> None:
+        super().__init__(prog=f"lit-a3c {name}", description=description, allow_abbrev=False, **kwargs)
+        self.add_argument("--debug", action="store_true", help="with every error of one line its traceback")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse all arguments.
+
+        Raises:
+            ConfigError: One of them is unknown or has no such value.
+        """
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            name = unknown[0].partition("=")[0]
+            near = did_you_mean(name, [option for action in self._actions for option in action.option_strings])
+            kind = "option" if name.startswith("-") else "argument"
+            raise ConfigError(f"{self.prog} has no {kind} {name!r}.{near}")
+        return parsed
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{self.prog}: {message}.")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise Answered(status)
+
+
+def require(package: str, extra: str, command: str) -> ModuleType:
+    """Import a package that only some commands need.
+
+    Args:
+        package: What is imported.
+        extra: The extra of this library that installs it.
+        command: Who needs it.
+
+    Raises:
+        ConfigError: It is not installed; with the pip command.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        whole = importlib.util.find_spec(package.partition(".")[0]) is not None
+        why = f", which cannot be imported: {error}" if whole else ""
+        raise ConfigError(f"{command} needs the package {package}{why}: pip install 'lit-a3c[{extra}]'") from error
