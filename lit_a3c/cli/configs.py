@@ -130,17 +130,15 @@ def with_files(argv: list[str]) -> list[str]:
     check_init_from(command, given)
     values = iter(given)
     for option in values:
-        options.append(option)
         if option not in ("-c", "--config", "--ckpt_path") or (value := next(values, None)) is None:
-            continue
-        if option == "--ckpt_path":
-            if value != "null":
-                checkpoint = resolve_checkpoint(value, prefer="last" if command == "fit" else "best")
-            options.append(str(checkpoint or value))
-        else:
-            chain = config_chain(value)
-            options[-1:] = [part for config in chain for part in ("--config", config)]
+            options.append(option)
+        elif option != "--ckpt_path":
+            options += [part for config in config_chain(value) for part in ("--config", config)]
             configs += 1
+        elif value != "null":
+            checkpoint = resolve_checkpoint(value, prefer="last" if command == "fit" else "best")
+    if checkpoint is not None:  # last, because the config of a run holds ``ckpt_path: null``
+        options += ["--ckpt_path", str(checkpoint)]
     if is_question(options):
         return [command, *options]
     if command in ("validate", "test"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -65,14 +66,16 @@ class EpisodeVideo:
         self._written += 1
 
     def save(self, episode: Episode) -> Path:
-        """Finish the file, which is named after the episode's return.
+        """Finish the file, which is named after the episode's return. A video that has this name already stays.
 
         Raises:
             DiskError: The disk is full or read-only.
             OSError: ffmpeg has failed.
         """
         self._close()
-        file = self._directory / f"{self._name}-return-{episode.episode_return:.1f}.mp4"
+        name = f"{self._name}-return-{episode.episode_return:.1f}"
+        names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+        file = next(file for each in names if not (file := self._directory / f"{each}.mp4").exists())
         try:
             if "moov" not in boxes(self._partial):  # ffmpeg writes it last, and imageio does not ask whether it could
                 self._fail()

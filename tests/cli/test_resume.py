@@ -77,6 +77,15 @@ def test_resuming_goes_on_where_it_stopped(cli: Lightning, restored: dict[str, A
     assert not list(run.glob("**/*-v1.ckpt"))
 
 
+def test_a_run_goes_on_with_its_own_config_named_beside_it(cli: Lightning, tmp_path: Path) -> None:
+    """The config holds ``ckpt_path: null``, which does not make the training begin anew."""
+    run = tmp_path / RUN
+    cli(*FIT, "--trainer.max_steps", "20")
+    again = ("--trainer.max_steps", "30", "--trainer.logger.version", run.name)
+    cli("fit", "--ckpt_path", str(run), "--config", str(run / "config.yaml"), *again)
+    assert read(run / "checkpoints/last.ckpt")["steps"] == 30 * ROLLOUT
+
+
 def test_a_finished_run_can_be_trained_for_longer(cli: Lightning, tmp_path: Path) -> None:
     cli(*SERIAL, "--data.total_steps", "800")
     cli("fit", "--ckpt_path", "last", "--data.total_steps", "2400")

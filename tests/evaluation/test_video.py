@@ -77,7 +77,7 @@ def recorded(directory: Path, max_frames: int) -> tuple[Episode, EpisodeVideo, P
         batch = EpisodeBatch(envs, 0, 1)
         batch.on_frame = video.write
         (episode,) = play(push_right, batch)
-    assert [file.name for file in directory.iterdir()] == ["here.partial.mp4"]
+    assert [file.name for file in directory.glob("*partial*")] == ["here.partial.mp4"]
     return episode, video, video.save(episode)
 
 
@@ -100,6 +100,14 @@ def test_a_cut_video_ends_at_its_limit(tmp_path: Path) -> None:
     assert file.name == f"here-return-{episode.length}.0.mp4"
     with imageio.get_reader(file) as reader:
         assert sum(1 for _ in reader) == 4
+
+
+def test_a_second_video_of_the_same_return_leaves_the_first(tmp_path: Path) -> None:
+    _, _, first = recorded(tmp_path, 20)
+    before = first.read_bytes()
+    files = [recorded(tmp_path, 5)[2] for _ in range(2)]
+    assert [file.name for file in files] == [f"{first.stem}-2.mp4", f"{first.stem}-3.mp4"]
+    assert first.read_bytes() == before
 
 
 def test_a_discarded_video_leaves_no_file(tmp_path: Path) -> None:
