@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 from lit_a3c import A3C, LSTM, BetaHead, ConfigError, GaussianHead, MLPBody, RolloutDataModule
+from tests.browser import chromium, console
 from tests.commands import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -26,11 +27,6 @@ import browser_page
 
 PAGE = ROOT / "docs/play-in-browser.html"
 ENVIRONMENTS = ("CartPole-v1", "Pendulum-v1")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-)
 DRIVER = """
 const played = REQUESTS.map(({ env_id, state, steps }) => {
   const [env, agent] = [ENVIRONMENTS[env_id], makeAgent(AGENTS_OF_PAGE[env_id])];
@@ -45,20 +41,6 @@ const played = REQUESTS.map(({ env_id, state, steps }) => {
   return rows;
 });
 """
-
-
-def chromium(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Headless Chromium, which opens a file; its console goes to stderr."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine")
-    profile = f"--user-data-dir={page.parent / 'profile'}"
-    command = [CHROMIUM, *FLAGS, profile, "--enable-logging=stderr", "--virtual-time-budget=3000", *options]
-    return subprocess.run([*command, f"{page.as_uri()}"], capture_output=True, text=True, timeout=60, check=True)
-
-
-def console(stderr: str) -> list[str]:
-    """What a page has written to the console, errors included."""
-    return re.findall(r"CONSOLE.*", stderr)
 
 
 @cache
@@ -119,7 +101,9 @@ def run_chromium(program: str, directory: Path) -> str:
     (directory / "page.html").write_text(
         f"<pre></pre><script>{program}\ndocument.querySelector('pre').textContent = JSON.stringify(played);</script>"
     )
-    return re.findall("<pre>(.*)</pre>", chromium(directory / "page.html", "--dump-dom").stdout)[0]
+    return re.findall("<pre>(.*)</pre>", chromium((directory / "page.html").as_uri(), directory, "--dump-dom").stdout)[
+        0
+    ]
 
 
 @pytest.mark.parametrize("run", [run_node, run_chromium])
@@ -162,8 +146,8 @@ def test_the_page_shows_the_agent(env_id: str, size: str, tmp_path: Path) -> Non
     page = tmp_path / "page.html"
     choice = f"<script>window.location.hash = '{env_id}';</script>"
     page.write_text(PAGE.read_text().replace("<body>", f"<body>{choice}"))
-    done = chromium(page, f"--screenshot={tmp_path / 'page.png'}", f"--window-size={size}", "--dump-dom")
-    assert not console(done.stderr)
+    done = chromium(page.as_uri(), tmp_path, f"--screenshot={tmp_path / 'page.png'}", f"--window-size={size}")
+    assert not console(done)
     image = np.asarray(Image.open(tmp_path / "page.png").convert("RGB"))
     scene = image[150 : image.shape[0] // 2].reshape(-1, 3)
     assert len(np.unique(scene, axis=0)) > 50
