@@ -46,7 +46,8 @@ def options_page() -> str:
     """All options of all commands."""
     parts = [
         "# All options\n\nThis page is made from the program. [Options](options.md) explains those that people need "
-        "first, and [Configs](configs.md) shows what each config changes. Defaults are those without a config.\n"
+        "first, and [Configs](configs.md) shows what each config changes. Defaults are those without a config.\n",
+        "<style>.md-typeset td:first-child code { white-space: nowrap }</style>\n",
     ]
     for command, what in COMMANDS.items():
         if command == "fit":
