@@ -3,8 +3,9 @@
     python scripts/browser_page.py --cartpole runs/CartPole-v1/version_0 --pendulum runs/Pendulum-v1/version_0
 
 writes ``docs/play-in-browser.html`` from the parts in ``scripts/browser_page/``. The weights are in the file, so it
-opens from disk and asks for nothing. An agent is a checkpoint, as ``lit-a3c test --ckpt_path`` takes it. Its body must
-be an ``MLPBody`` with tanh, its head a ``CategoricalHead`` or a ``GaussianHead``. A recurrent core is refused.
+opens from disk and asks for nothing. An agent that is not given is taken from the page that is there. An agent is a
+checkpoint, as ``lit-a3c test --ckpt_path`` takes it. Its body must be an ``MLPBody`` with tanh, its head a
+``CategoricalHead`` or a ``GaussianHead``. A recurrent core is refused.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,19 +32,34 @@ PARTS = ROOT / "scripts/browser_page"
 def main(argv: list[str] | None = None) -> int:
     """Write the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cartpole", required=True, help="checkpoint of an agent of CartPole-v1")
-    parser.add_argument("--pendulum", required=True, help="checkpoint of an agent of Pendulum-v1")
+    parser.add_argument("--cartpole", help="checkpoint of an agent of CartPole-v1")
+    parser.add_argument("--pendulum", help="checkpoint of an agent of Pendulum-v1")
     parser.add_argument("--output", type=Path, default=ROOT / "docs/play-in-browser.html")
     arguments = parser.parse_args(argv)
     given = {"CartPole-v1": arguments.cartpole, "Pendulum-v1": arguments.pendulum}
     try:
-        agents = {env_id: describe(load(env_id, checkpoint)) for env_id, checkpoint in given.items()}
+        agents = agents_of(arguments.output) if None in given.values() else {}
+        agents |= {env_id: describe(load(env_id, checkpoint)) for env_id, checkpoint in given.items() if checkpoint}
     except ConfigError as error:
         print(f"browser_page: {error}", file=sys.stderr)
         return 2
     arguments.output.write_text(render(agents))
     print(f"written to {arguments.output}, {arguments.output.stat().st_size / 1000:.0f} kB")
     return 0
+
+
+def agents_of(page: Path) -> dict[str, Any]:
+    """The agents that a page carries.
+
+    Raises:
+        ConfigError: There is no such page.
+    """
+    try:
+        (found,) = re.findall(r'id="agents">(.*?)</script>', page.read_text(), re.DOTALL)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{str(page)!r} is no page to take an agent from. Give --cartpole and --pendulum.") from error
+    agents: dict[str, Any] = json.loads(found)
+    return agents
 
 
 def load(env_id: str, checkpoint: str) -> A3C:

@@ -110,7 +110,8 @@ const ACTIONS = {
 for (const [name, action] of Object.entries(ACTIONS)) $(name).addEventListener("click", action);
 const KEYS = { ArrowLeft: "left", ArrowRight: "right", " ": "pause", r: "reset" };
 document.addEventListener("keydown", (event) => {
-  if (!(event.key in KEYS) || event.ctrlKey || event.metaKey || /INPUT|BUTTON/.test(event.target.tagName)) return;
+  const used = event.target.tagName === "INPUT" || (event.target.tagName === "BUTTON" && event.key === " ");
+  if (!(event.key in KEYS) || event.ctrlKey || event.metaKey || used) return;
   event.preventDefault();
   ACTIONS[KEYS[event.key]]();
 });

@@ -16,6 +16,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from PIL import Image
 
 from lit_a3c import A3C, LSTM, BetaHead, ConfigError, GaussianHead, MLPBody, RolloutDataModule
@@ -46,8 +47,7 @@ const played = REQUESTS.map(({ env_id, state, steps }) => {
 @cache
 def agents_of_page() -> dict[str, Any]:
     """The agents that the page carries."""
-    (found,) = re.findall(r'id="agents">(.*?)</script>', PAGE.read_text(), re.DOTALL)
-    return json.loads(found)
+    return browser_page.agents_of(PAGE)
 
 
 @cache
@@ -168,6 +168,29 @@ def test_what_the_page_cannot_compute_is_refused(options: Any, words: str) -> No
         browser_page.network(module)
 
 
-def test_the_script_refuses_a_wrong_checkpoint_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert browser_page.main(["--cartpole", "nowhere.ckpt", "--pendulum", "nowhere.ckpt"]) == 2
-    assert capsys.readouterr().err == "browser_page: --cartpole 'nowhere.ckpt' does not exist.\n"
+def test_the_script_takes_a_checkpoint_and_keeps_the_other_agent(tmp_path: Path) -> None:
+    """As the engines write it. The agent of the page has learned from no step here."""
+    page, trainer = tmp_path / "page.html", Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    page.write_text(PAGE.read_text().replace("<body>", "<body>old"))
+    module = A3C(RolloutDataModule("CartPole-v1").spaces)
+    trainer.strategy.connect(module)
+    trainer.save_checkpoint(tmp_path / "new.ckpt", weights_only=True)
+    assert browser_page.main(["--cartpole", str(tmp_path / "new.ckpt"), "--output", str(page)]) == 0
+    agents = browser_page.agents_of(page)
+    assert agents["Pendulum-v1"] == agents_of_page()["Pendulum-v1"]
+    assert "has learned from 0 steps" in agents["CartPole-v1"]["about"]
+    assert page.read_text() == browser_page.render(agents)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--cartpole", "nowhere.ckpt", "--pendulum", "nowhere.ckpt"), "--cartpole 'nowhere.ckpt' does not exist."),
+        (("--output", "no.html"), "'no.html' is no page to take an agent from. Give --cartpole and --pendulum."),
+    ],
+)
+def test_the_script_refuses_what_is_not_there(
+    options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert browser_page.main(list(options)) == 2
+    assert capsys.readouterr().err == f"browser_page: {message}\n"
