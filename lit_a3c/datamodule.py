@@ -23,6 +23,14 @@ from lit_a3c.evaluation.process import EpisodeProcess
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError, check_choice, check_number
 
+TEST_SEED = 20_000_000
+"""What lies between the seed of a run and that of its first test episode."""
+
+
+def test_seed(seed_everything: int) -> int:
+    """The seed of the first episode of ``lit-a3c test``; those of the others count on from it."""
+    return seed_everything % 2**30 + TEST_SEED
+
 
 class RolloutDataModule(LightningDataModule):
     """Experience from parallel environments, under the policy of the module that is being trained.
@@ -220,7 +228,7 @@ class RolloutDataModule(LightningDataModule):
 
     def test_dataloader(self) -> EpisodeLoader:
         """Whole episodes under the policy to be scored."""
-        return self._episodes(self.test_episodes, seed=20_000_000)
+        return self._episodes(self.test_episodes, seed=TEST_SEED)
 
     def predict_dataloader(self) -> EpisodeLoader:
         """Episodes to be recorded, one at a time."""
