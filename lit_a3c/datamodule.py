@@ -18,18 +18,10 @@ from lit_a3c.engines.processes import cores, default_workers
 from lit_a3c.engines.registry import ENGINES, EngineName, make_source
 from lit_a3c.engines.trainer_check import check_trainer
 from lit_a3c.envs import AtariOptions, EnvConfig
-from lit_a3c.evaluation.play import MAX_STEPS, EpisodeBatch, EpisodeLoader, EvaluationEnvs
+from lit_a3c.evaluation.play import MAX_STEPS, TEST_SEED, EpisodeBatch, EpisodeLoader, EvaluationEnvs
 from lit_a3c.evaluation.process import EpisodeProcess
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError, check_choice, check_number
-
-TEST_SEED = 20_000_000
-"""What lies between the seed of a run and that of its first test episode."""
-
-
-def test_seed(seed_everything: int) -> int:
-    """The seed of the first episode of ``lit-a3c test``; those of the others count on from it."""
-    return seed_everything % 2**30 + TEST_SEED
 
 
 class RolloutDataModule(LightningDataModule):

@@ -47,6 +47,7 @@ def to_onnx(program: ExportedProgram, inputs: list[str], outputs: list[str], met
         Exception: Whatever the exporter raises for what it does not know.
     """
     with quiet():
+        program = program.run_decompositions({torch.ops.aten.logsumexp.default: _logsumexp})
         exported = torch.onnx.export(
             program, dynamo=True, verbose=False, optimize=True, input_names=inputs, output_names=outputs
         )
@@ -55,7 +56,7 @@ def to_onnx(program: ExportedProgram, inputs: list[str], outputs: list[str], met
     model.producer_name, model.producer_version = "lit-a3c", metadata["lit_a3c_version"]
     _name_batch(model.graph)
     for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer, model.graph, model):
-        del part.metadata_props[:]  # the places in the source that a node comes from, with the paths of this machine
+        del part.metadata_props[:]  # as in to_pt2
     for function in model.functions:
         for node in function.node:
             del node.metadata_props[:]
@@ -66,6 +67,8 @@ def to_onnx(program: ExportedProgram, inputs: list[str], outputs: list[str], met
 
 def to_pt2(program: ExportedProgram, metadata: dict[str, str]) -> bytes:
     """A program as the archive of ``torch.export.save``."""
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # where in the source it comes from, with the paths of this machine
     buffer = io.BytesIO()
     with quiet():
         torch.export.save(program, buffer, extra_files={METADATA: json.dumps(metadata)})
@@ -107,11 +110,22 @@ def quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # where torch.export prints graphs
             warnings.simplefilter("ignore")
             yield
     finally:
         logger.setLevel(level)
+
+
+def _logsumexp(x: Tensor, dim: list[int], keepdim: bool = False) -> Tensor:
+    """``log(sum(exp(x)))`` without overflow.
+
+    onnxruntime's own takes a row that begins with minus infinity, the logit of a forbidden action, as it is. Then it
+    has infinity or NaN where the other logits are large.
+    """
+    largest = x.amax(dim, keepdim=True)
+    result = (x - largest).exp().sum(dim, keepdim=True).log() + largest
+    return result if keepdim else result.squeeze(dim)
 
 
 def _name_batch(graph: Any) -> None:

@@ -46,9 +46,10 @@ class ExportedPolicy(nn.Module):
         self.network, self._return_scale = agent.policy, agent.return_scale
         self.ports = input_ports(agent.spaces, agent.policy.recurrent_state_size)
         self._seen = observation_leaves(agent.spaces)
-        self._actions = nn.ModuleList(
-            _Action(name, leaf) for name, leaf in named_leaves(ACTION, agent.spaces.action_space)
-        )
+        leaves = list(named_leaves(ACTION, agent.spaces.action_space))
+        self._names = [name for name, _ in leaves]
+        self._sizes = [flat_size(leaf) for _, leaf in leaves]
+        self._actions = nn.ModuleList(_Action(leaf) for _, leaf in leaves)
         self._components = list(named_components(ACTION, agent.spaces.action_space))
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -103,8 +104,8 @@ class ExportedPolicy(nn.Module):
 
     def _environment_actions(self, flat: Tensor) -> dict[str, Tensor]:
         """The environment's own actions of ``[B, D]``, as :func:`lit_a3c.envs.conversion.from_tensor` makes them."""
-        pieces = flat.split([action.size for action in self._actions], dim=1)
-        return {action.name: action(piece) for action, piece in zip(self._actions, pieces, strict=True)}
+        parts = zip(self._names, self._actions, flat.split(self._sizes, dim=1), strict=True)
+        return {name: action(piece) for name, action, piece in parts}
 
 
 class _Action(nn.Module):
@@ -114,9 +115,8 @@ class _Action(nn.Module):
     low: Tensor
     high: Tensor
 
-    def __init__(self, name: str, space: Space[Any]) -> None:
+    def __init__(self, space: Space[Any]) -> None:
         super().__init__()
-        self.name, self.size = name, flat_size(space)
         self._space, self._dtype = space, dtype_of(space)
         if isinstance(space, Discrete | MultiDiscrete):
             self.register_buffer("start", torch.from_numpy(np.asarray(space.start).copy()).to(self._dtype))

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from lit_a3c import __version__
-from lit_a3c.datamodule import test_seed
+from lit_a3c.evaluation.play import TEST_SEED
 from lit_a3c.export.check import largest_difference
 from lit_a3c.export.policy import ExportedPolicy
 from lit_a3c.export.ports import Port
@@ -41,7 +41,7 @@ def export_policy(agent: PolicyModule, file: Path, kind: Format, config: str | N
     """Write a policy as a file that other programs run, after it was compared with the policy.
 
     Args:
-        agent: The agent. Its mode is that of an evaluation afterwards.
+        agent: The agent. Afterwards it is on the CPU, in the mode of an evaluation.
         file: Where to write. A file that is there is replaced, once the new one is whole.
         kind: The format.
         config: The config of its training in YAML, for whoever makes the environment again.
@@ -75,7 +75,7 @@ def metadata(agent: PolicyModule, inputs: list[Port], outputs: list[Port], confi
         "config": content,
     }
     if isinstance(seed := content.get("seed_everything"), int) and not isinstance(seed, bool):
-        said["test_seed"] = test_seed(seed)
+        said["test_seed"] = seed % 2**30 + TEST_SEED
     return {name: value if isinstance(value, str) else json.dumps(_json(value)) for name, value in said.items()}
 
 

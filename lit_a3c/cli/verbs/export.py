@@ -24,6 +24,7 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def parser() -> VerbParser:
+    """Its options."""
     parser = VerbParser("export", "Write a trained policy as one file that other programs run.")
     parser.add_argument("--ckpt_path", help="a checkpoint, a run's directory, last or best, as for test")
     parser.add_argument("--format", help="onnx or pt2 (default: that of --output, else onnx)")
