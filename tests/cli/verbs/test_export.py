@@ -15,8 +15,9 @@ import torch
 from lit_a3c import A3C
 from lit_a3c.cli.main import main
 from tests.cli.conftest import Refused
-from tests.commands import RUN, Lightning
+from tests.commands import RUN, Lightning, launch
 from tests.export.policies import played_without_torch
+from tests.test_documentation import examples
 
 GREEDY = ("--model.deterministic_eval", "true")
 HEADS = "tests.cli.verbs.own_parts"
@@ -146,6 +147,18 @@ def test_a_policy_that_differs_leaves_no_file(
     message = capsys.readouterr().err
     assert message.startswith("lit-a3c: the exported policy is not the same: its ")
     assert not (tmp_path / "policy.pt2").exists()
+
+
+@pytest.mark.campaign
+def test_the_examples_of_the_page_run(cli: Lightning, checkpoint: Path, tmp_path: Path) -> None:
+    for name in ("best.onnx", "policy.pt2"):
+        cli("export", "--ckpt_path", str(checkpoint), "--output", name)
+    for number, text in enumerate(examples("export.md")):
+        (tmp_path / f"example{number}.py").write_text(text)
+        done = launch(f"example{number}.py", cwd=tmp_path, timeout=60, command=[sys.executable])
+        assert done.returncode == 0, f"{text}\n{done.stderr}"
+        assert done.stdout
+    assert number == 1
 
 
 @pytest.mark.campaign
