@@ -15,7 +15,7 @@ import torch
 from lit_a3c import A3C
 from lit_a3c.cli.main import main
 from tests.cli.conftest import Refused
-from tests.commands import RUN, Lightning, launch
+from tests.commands import ROOT, RUN, Lightning, launch
 from tests.export.policies import played_without_torch
 from tests.test_documentation import examples
 
@@ -159,6 +159,8 @@ def test_the_examples_of_the_page_run(cli: Lightning, checkpoint: Path, tmp_path
         assert done.returncode == 0, f"{text}\n{done.stderr}"
         assert done.stdout
     assert number == 1
+    script = (str(ROOT / "scripts/latency.py"), str(checkpoint), "--decisions", "50")
+    assert "| onnxruntime | " in launch(*script, cwd=tmp_path, timeout=60, command=[sys.executable]).stdout
 
 
 @pytest.mark.campaign
