@@ -18,7 +18,7 @@ from lit_a3c.engines.processes import cores, default_workers
 from lit_a3c.engines.registry import ENGINES, EngineName, make_source
 from lit_a3c.engines.trainer_check import check_trainer
 from lit_a3c.envs import AtariOptions, EnvConfig
-from lit_a3c.evaluation.play import MAX_STEPS, EpisodeBatch, EpisodeLoader, EvaluationEnvs
+from lit_a3c.evaluation.play import MAX_STEPS, TEST_SEED, EpisodeBatch, EpisodeLoader, EvaluationEnvs
 from lit_a3c.evaluation.process import EpisodeProcess
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError, check_choice, check_number
@@ -220,7 +220,7 @@ class RolloutDataModule(LightningDataModule):
 
     def test_dataloader(self) -> EpisodeLoader:
         """Whole episodes under the policy to be scored."""
-        return self._episodes(self.test_episodes, seed=20_000_000)
+        return self._episodes(self.test_episodes, seed=TEST_SEED)
 
     def predict_dataloader(self) -> EpisodeLoader:
         """Episodes to be recorded, one at a time."""

@@ -1,24 +1,26 @@
 #!/usr/bin/env bash
 # Makes .venv with everything pinned by constraints.txt. A second run finds nothing to do and returns at once.
 #
-#   scripts/setup.sh [EXTRA]     EXTRA: dev, benchmark, docs, plot, box2d, completion, minigrid or wandb,
-#                                comma-separated
+#   scripts/setup.sh [EXTRAS]    comma-separated, for example dev or plot,tune
 #
 # On Linux, PyPI's torch brings CUDA, several gigabytes. Without a GPU, name PyTorch's CPU index first
 # (https://pytorch.org/get-started/locally/):  export PIP_EXTRA_INDEX_URL=...
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+known="dev benchmark box2d completion docs minigrid onnx plot wandb"
 extras=${1:-}
 for extra in ${extras//,/ }; do
     case $extra in
-    dev | benchmark | docs | plot | box2d | completion | minigrid | wandb) ;;
     robotics | dm-control)
         echo "setup: '$extra' needs an older MuJoCo than constraints.txt has: pip install '.[$extra]'" >&2
         exit 2
         ;;
+    esac
+    case " $known " in
+    *" $extra "*) ;;
     *)
-        echo "setup: there is no extra '$extra', only dev, benchmark, docs, plot, box2d, completion, minigrid and wandb, comma-separated." >&2
+        echo "setup: there is no extra '$extra', only ${known// /, }." >&2
         exit 2
         ;;
     esac

@@ -38,6 +38,7 @@ FLOORS = {
     "policy_module": 5,
     "module": 5,
     "datamodule": 6,
+    "export": 6,
     "callbacks": 7,
     "cli": 8,
     "__main__": 9,
@@ -200,8 +201,8 @@ def test_setup_refuses_an_unknown_extra(extra: str) -> None:
     done = subprocess.run(["bash", str(ROOT / "scripts/setup.sh"), extra], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (
-        f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark, docs, plot, box2d, completion, "
-        "minigrid and wandb, comma-separated.\n"
+        f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark, box2d, completion, docs, "
+        "minigrid, onnx, plot, wandb.\n"
     )
 
 

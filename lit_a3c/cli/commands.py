@@ -9,17 +9,21 @@ COMMANDS = {
     "predict": "record a video of a trained agent",
 }
 """Those of Lightning's trainer, each with what it does."""
-VERBS: dict[str, str] = {}
+VERBS: dict[str, str] = {
+    "export": "write a trained agent as an ONNX or PT2 file",
+}
 """Those for trained agents and finished runs, each with what it does. ``cli.verbs`` has a module for each."""
 
 _TRAIN = "To train: lit-a3c fit --config atari.yaml"
 _CONTINUE = "To continue a training: lit-a3c fit --ckpt_path last"
 _SCORE = "To score a trained agent: lit-a3c test --ckpt_path best"
+_EXPORT = "To write a trained agent as an ONNX file: lit-a3c export --ckpt_path best"
 _WATCH = "To record a video of a trained agent: lit-a3c predict --ckpt_path best"
 ELSEWHERE = {
     **dict.fromkeys(("train", "learn", "run", "start"), _TRAIN),
     **dict.fromkeys(("resume", "continue"), _CONTINUE),
     **dict.fromkeys(("eval", "evaluate", "score", "benchmark"), _SCORE),
+    **dict.fromkeys(("convert", "deploy", "onnx"), _EXPORT),
     **dict.fromkeys(("enjoy", "play", "watch", "record", "render", "rollout", "video", "visualize"), _WATCH),
 }
 """Commands of other systems (Stable-Baselines3's zoo, RLlib, Sample Factory, ...), each with what to type here."""

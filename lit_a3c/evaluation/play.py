@@ -23,6 +23,9 @@ MAX_ENVS = 20
 MAX_STEPS = 108_000
 """Steps after which an episode is cut that does not end by itself. It is four times the limit of an Atari game."""
 
+TEST_SEED = 20_000_000
+"""What lies between the seed of a run and that of the first episode of ``lit-a3c test``. The others count on."""
+
 
 class EvaluationEnvs:
     """Environments for playing, made when they are first needed.

@@ -216,7 +216,8 @@ class GaussianMixture(MixtureSameFamily):
         best = self.mixture_distribution.logits.argmax(-1)
         means = self.component_distribution.mean  # [..., K, *action]
         index = best.reshape(*best.shape, 1, *(1 for _ in self.event_shape))
-        return means.take_along_dim(index, dim=best.ndim).squeeze(best.ndim)
+        # take_along_dim cannot be exported: it makes a constant of the size of the batch.
+        return means.gather(best.ndim, index.expand(*best.shape, 1, *self.event_shape)).squeeze(best.ndim)
 
     def entropy(self) -> Tensor:
         draws = self.component_distribution.rsample()  # [..., K, *action]

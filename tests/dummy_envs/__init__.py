@@ -16,7 +16,7 @@ from tests.dummy_envs.base import (
     TwoSides,
     WideBox,
 )
-from tests.dummy_envs.composite import Buttons, Car, Clues, Grid, Robot, Senses
+from tests.dummy_envs.composite import Buttons, Car, Clues, Everything, Grid, Robot, Senses
 from tests.dummy_envs.empty import EmptyAction, EmptyBox, EmptyDict, EmptyTuple, OneAction
 from tests.dummy_envs.failing import (
     BreaksElsewhere,
@@ -55,6 +55,7 @@ for env, limit in {
     Robot: None,
     Senses: None,
     Clues: None,
+    Everything: None,
     Junction: None,
     TwoSides: None,
     Doors: None,

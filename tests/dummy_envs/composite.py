@@ -96,3 +96,27 @@ class Clues(DummyEnv):
 
     def judge(self, action: Any) -> tuple[float, bool]:
         return float(action == self.sum), self.t == 9
+
+
+BOX = Box(np.array([-1, 0], np.float32), np.array([1, 0.5], np.float32))
+
+
+class Everything(DummyEnv):
+    """Many kinds of observations and of actions. The return depends on every number of every action; ten steps."""
+
+    observation_space = Dict(
+        {"far": Box(-np.inf, np.inf, (3,), np.float64), "kind": Discrete(3, start=-1), "lamps": MultiBinary(2)}
+    )
+    action_space = Tuple(
+        [*[BOX] * 6, Discrete(3, start=4), MultiBinary(2), MultiDiscrete([[2, 3], [4, 2]], start=[[0, 1], [2, -3]])]
+    )
+
+    def observe(self) -> Any:
+        draws = self.np_random
+        lamps = draws.integers(2, size=2, dtype=np.int8)
+        return {"far": draws.normal(0, 2, 3), "kind": draws.integers(-1, 2), "lamps": lamps}
+
+    def judge(self, action: Any) -> tuple[float, bool]:
+        assert self.action_space.contains(action), f"no such action: {action!r}"
+        numbers = np.concatenate([np.ravel(part).astype(float) for part in action])
+        return float(np.sin(numbers + self.t).sum()), self.t == 9
