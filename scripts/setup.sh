@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes .venv with everything pinned by constraints.txt. A second run finds nothing to do and returns at once.
 #
-#   scripts/setup.sh [EXTRA]     EXTRA: dev, benchmark, plot, box2d, completion, minigrid or wandb,
-#                                comma-separated
+#   scripts/setup.sh [EXTRA]     EXTRA: dev, benchmark, plot, box2d, completion, minigrid, tune or
+#                                wandb, comma-separated
 #
 # On Linux, PyPI's torch brings CUDA, several gigabytes. Without a GPU, name PyTorch's CPU index first
 # (https://pytorch.org/get-started/locally/):  export PIP_EXTRA_INDEX_URL=...
@@ -12,13 +12,13 @@ cd "$(dirname "$0")/.."
 extras=${1:-}
 for extra in ${extras//,/ }; do
     case $extra in
-    dev | benchmark | plot | box2d | completion | minigrid | wandb) ;;
+    dev | benchmark | plot | box2d | completion | minigrid | tune | wandb) ;;
     robotics | dm-control)
         echo "setup: '$extra' needs an older MuJoCo than constraints.txt has: pip install '.[$extra]'" >&2
         exit 2
         ;;
     *)
-        echo "setup: there is no extra '$extra', only dev, benchmark, plot, box2d, completion, minigrid and wandb, comma-separated." >&2
+        echo "setup: there is no extra '$extra', only dev, benchmark, plot, box2d, completion, minigrid, tune and wandb, comma-separated." >&2
         exit 2
         ;;
     esac

@@ -36,6 +36,7 @@ FLOORS = {
     "metrics": 4,
     "training_state": 5,
     "policy_module": 5,
+    "experiments": 5,
     "module": 5,
     "datamodule": 6,
     "callbacks": 7,
@@ -200,8 +201,8 @@ def test_setup_refuses_an_unknown_extra(extra: str) -> None:
     done = subprocess.run(["bash", str(ROOT / "scripts/setup.sh"), extra], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (
-        f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark, plot, box2d, completion, minigrid "
-        "and wandb, comma-separated.\n"
+        f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark, plot, box2d, completion, minigrid, "
+        "tune and wandb, comma-separated.\n"
     )
 
 

@@ -9,7 +9,10 @@ COMMANDS = {
     "predict": "record a video of a trained agent",
 }
 """Those of Lightning's trainer, each with what it does."""
-VERBS: dict[str, str] = {}
+VERBS: dict[str, str] = {
+    "sweep": "train and test one config with several seeds and environments",
+    "tune": "search for better values of options, with Optuna",
+}
 """Those for trained agents and finished runs, each with what it does. ``cli.verbs`` has a module for each."""
 
 _TRAIN = "To train: lit-a3c fit --config atari.yaml"

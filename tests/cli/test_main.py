@@ -24,7 +24,7 @@ HEAVY = {"torch", "lightning", "torchrl", "tensordict", "gymnasium", "numpy", "j
         (["--help"], 0, "usage: lit-a3c"),
         (["-h"], 0, "--config atari.yaml"),
         ([], 0, "usage: lit-a3c"),
-        (["tset"], 2, "lit-a3c: 'tset' is not a command (fit, validate, test, predict). Did you mean 'test'?"),
+        (["tset"], 2, f"lit-a3c: 'tset' is not a command ({', '.join([*COMMANDS, *VERBS])}). Did you mean 'test'?"),
         (
             ["fit", "--data.total_step", "5"],
             2,
