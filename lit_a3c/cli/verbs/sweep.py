@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
                 Cell(environment, engine, seed),
                 config["data"]["total_steps"],
                 workers,
-                tuple(arguments.fit_options),
+                tuple(arguments.other_options),
             )
         )
         _check_unchanged(runs[-1], config)
@@ -110,7 +110,7 @@ def _configs(arguments: argparse.Namespace) -> dict[tuple[str, str], dict[str, A
     for environment, engine in itertools.product(arguments.env_ids or [None], arguments.engines or [None]):
         varied = [f"--data.env_id={environment}"] if environment else []
         varied += [f"--engine={engine}"] if engine else []
-        config = fit_config([f"--config={arguments.config}", *arguments.fit_options, *varied])
+        config = fit_config([f"--config={arguments.config}", *arguments.other_options, *varied])
         key = config["data"]["env_id"], config["engine"]
         if key in found:
             raise ConfigError(f"{key[0]} with the engine {key[1]} is asked for twice.")

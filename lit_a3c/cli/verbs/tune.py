@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the trials that are missing, and score the best values; 1 if one of these runs failed."""
     if not 0 <= arguments.fresh_seeds <= 1000:
         raise ConfigError(f"--fresh_seeds {arguments.fresh_seeds} must be at least 0 and at most 1000.")
-    if any(option.partition("=")[0] in ("--config", "-c") for option in arguments.fit_options):
+    if any(option.partition("=")[0] in ("--config", "-c") for option in arguments.other_options):
         raise ConfigError("lit-a3c tune takes one config. Another one can build on it with base:.")
     require("optuna", "tune", "lit-a3c tune")
     directory = directory_of(arguments.directory, "tune", arguments.config)
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def make_run(files: Path, seed: int, options: list[str]) -> Run:
         cell = Cell(base["data"]["env_id"], base["engine"], seed)
-        whole = (*arguments.fit_options, *options)
+        whole = (*arguments.other_options, *options)
         return Run(files, arguments.config, cell, base["data"]["total_steps"], workers, whole)
 
     own = {r.option: value_of(base, r.option) for r in ranges}
@@ -101,9 +101,9 @@ def _check_space(arguments: argparse.Namespace, ranges: list[Any]) -> dict[str, 
     from lit_a3c.cli.dry_run import fit_config
     from lit_a3c.experiments.space import as_options
 
-    fixed = [f"--config={arguments.config}", *arguments.fit_options]
+    fixed = [f"--config={arguments.config}", *arguments.other_options]
     base = fit_config(fixed)
-    given = {option.lstrip("-").partition("=")[0] for option in arguments.fit_options if option.startswith("--")}
+    given = {option.lstrip("-").partition("=")[0] for option in arguments.other_options if option.startswith("--")}
     not_searched = {"data.env_id", "data.total_steps", "seed_everything", "engine", "num_workers", "ckpt_path"}
     for r in ranges:
         if r.option in given:
@@ -175,7 +175,7 @@ def write_config(file: Path, arguments: argparse.Namespace, best: Any) -> dict[s
 
     source = resolve_config(arguments.config, "CONFIG")
     base = source.name if source in shipped_configs().values() else str(source.absolute())
-    wanted = fit_config([f"--config={arguments.config}", *arguments.fit_options, *as_options(best.params)])
+    wanted = fit_config([f"--config={arguments.config}", *arguments.other_options, *as_options(best.params)])
     changes = _changes(fit_config([f"--config={arguments.config}"]), wanted)
     title = f"# Trial {best.number} of lit-a3c tune, with a score of {best.value:.6g} in the search.\n"
     replace_whole(file, (title + yaml.safe_dump({"base": base, **changes}, sort_keys=False)).encode())

@@ -1,4 +1,4 @@
-"""Commands that take a config, options of their own, and further options of ``fit``."""
+"""Commands that have options of their own and take those of ``fit`` or ``predict`` as well."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lit_a3c.engines.processes import default_workers
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 from lit_a3c.utils.paths import user_path
 
-TOP_LEVEL = ("seed_everything", "engine", "num_workers", "config", "init_from", *SECTIONS)
+TOP_LEVEL = ("seed_everything", "engine", "num_workers", "config", "init_from", "trust_checkpoint", *SECTIONS)
 """Options of ``fit`` without a dot."""
 DECIDED = {
     "ckpt_path": "Runs go on by themselves where they were.",
@@ -28,19 +28,21 @@ DECIDED = {
 """Options of ``fit`` that cannot be given, each with why."""
 
 
-class FitOptionsParser(VerbParser):
-    """``lit-a3c VERB CONFIG [own options] [options of fit]``. What is no option of its own goes to ``fit_options``.
+class PassingParser(VerbParser):
+    """A parser that leaves the options of another command to it, in ``other_options``.
 
     Args:
         name: The command.
         description: What it does.
-        decided: Options of ``fit`` that cannot be given, beside :data:`DECIDED`, each with what to do instead.
+        other: The other command.
+        arguments: What stands first on the command line, for its usage.
+        decided: Options of the other command that cannot be given, each with what to do instead.
     """
 
-    def __init__(self, name: str, description: str, decided: dict[str, str]) -> None:
-        super().__init__(name, description, usage=f"lit-a3c {name} CONFIG [options] [options of fit]")
-        self._decided = DECIDED | decided
-        self.add_argument("config", metavar="CONFIG", help="a config of fit, by name or as a file; it comes first")
+    def __init__(self, name: str, description: str, other: str, arguments: str, decided: dict[str, str]) -> None:
+        usage = f"lit-a3c {name} {arguments} [options] [options of {other}]"
+        super().__init__(name, description, usage=usage)
+        self._other, self._decided = other, decided
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse all arguments.
@@ -50,7 +52,7 @@ class FitOptionsParser(VerbParser):
         """
         own, others = self._split(list(args or []))
         parsed = super().parse_args(own, namespace)
-        parsed.fit_options = others
+        parsed.other_options = others
         return parsed
 
     def _split(self, arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -75,7 +77,21 @@ class FitOptionsParser(VerbParser):
             raise ConfigError(f"{self.prog} takes no {name}. {self._decided[bare]}")
         if "." not in bare and bare not in (*TOP_LEVEL, "c"):
             near = did_you_mean(name, [*names, *(f"--{option}" for option in TOP_LEVEL)])
-            raise ConfigError(f"neither {self.prog} nor lit-a3c fit has an option {name!r}.{near}")
+            raise ConfigError(f"neither {self.prog} nor lit-a3c {self._other} has an option {name!r}.{near}")
+
+
+class FitOptionsParser(PassingParser):
+    """``lit-a3c VERB CONFIG [own options] [options of fit]``.
+
+    Args:
+        name: The command.
+        description: What it does.
+        decided: Options of ``fit`` that cannot be given, beside :data:`DECIDED`, each with what to do instead.
+    """
+
+    def __init__(self, name: str, description: str, decided: dict[str, str]) -> None:
+        super().__init__(name, description, "fit", "CONFIG", DECIDED | decided)
+        self.add_argument("config", metavar="CONFIG", help="a config of fit, by name or as a file; it comes first")
 
 
 def seeds(given: Iterable[str], option: str) -> list[int]:
