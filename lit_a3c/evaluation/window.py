@@ -12,6 +12,8 @@ import numpy as np
 from lit_a3c.utils.errors import ConfigError
 
 TICK_SECONDS = 0.02
+UNSEEN = ("dummy", "offscreen")
+"""Drivers of SDL that draw where nobody sees it."""
 KEYS = {"space": "pause", "right": "step", "-": "slower", "+": "faster", "=": "faster", "q": "close", "escape": "close"}
 """What the keys do, by pygame's names."""
 
@@ -43,8 +45,13 @@ class Window:
         os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
         try:
             pygame.display.init()
+            problem, driver = "", pygame.display.get_driver()
+            if driver in UNSEEN and os.environ.get("SDL_VIDEODRIVER") != driver:  # SDL takes it where no other works
+                problem = f"the screen DISPLAY={os.environ.get('DISPLAY')} does not answer"
         except pygame.error as error:
-            raise ConfigError(f"no window can be opened: {error}. --page shows the agent in a browser.") from error
+            problem = str(error)
+        if problem:
+            raise ConfigError(f"no window can be opened: {problem}. --page shows the agent in a browser.")
 
     def show(self, image: np.ndarray, status: dict[str, Any]) -> None:
         size = (image.shape[1], image.shape[0])

@@ -12,11 +12,14 @@ from typing import Any
 
 from lit_a3c.checkpoint.find import read_checkpoint, resolve_checkpoint
 from lit_a3c.experiments.results import Cell, commit, versions
+from lit_a3c.metrics.run_lock import LOCK
 from lit_a3c.utils.errors import RunError
 from lit_a3c.utils.yaml_strict import load_yaml
 
 NO_VIDEO = "--video.every_n_steps=-1"
 """A video costs a third of the time of a MuJoCo training."""
+LOG = "output.log"
+"""What the commands of a run print."""
 TESTED = ("best", "last")
 """Checkpoints of a run that are tested."""
 
@@ -56,8 +59,8 @@ class Run:
         resumes = any(checkpoints.glob("*.ckpt"))
         if resumes and self._steps() >= self.total_steps:
             return
-        if not resumes:
-            shutil.rmtree(self.directory, ignore_errors=True)  # was ended before its first checkpoint
+        if not resumes and (self.directory / LOCK).exists():  # a training that was ended before its first checkpoint
+            shutil.rmtree(self.directory, ignore_errors=True)
         yield [
             "fit",
             f"--config={self.config}",

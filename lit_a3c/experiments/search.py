@@ -167,7 +167,7 @@ class Search:
         if before is None:
             self._study.set_user_attr("described", now)
             return
-        if changed := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
+        if changed := sorted(name for name in before.keys() & now.keys() if before[name] != now[name]):
             name = changed[0]
             raise ConfigError(
                 f"{str(self.directory)!r} has a search with other options: {name} was {before.get(name)!r} and is "

@@ -14,7 +14,7 @@ import numpy as np
 
 from lit_a3c.experiments.jobs import run_jobs
 from lit_a3c.experiments.results import append, finished, read
-from lit_a3c.experiments.run import TESTED, Run
+from lit_a3c.experiments.run import LOG, TESTED, Run
 from lit_a3c.metrics.run_lock import RunLock
 from lit_a3c.utils.disk import say
 from lit_a3c.utils.errors import RunError
@@ -32,7 +32,7 @@ class SweepJob:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.log = run.directory / "output.log"
+        self.log = run.directory / LOG
 
     def commands(self) -> Iterator[list[str]]:
         for arguments in self.run.train():

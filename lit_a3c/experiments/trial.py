@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lit_a3c.experiments.run import Run, column
+from lit_a3c.experiments.run import LOG, Run, column
 from lit_a3c.utils.errors import RunError
 
 SCORE = "val/return_mean"
@@ -32,7 +32,7 @@ class TrialJob:
 
     def __init__(self, trial: Any, runs: list[Run], values: dict[str, Any]) -> None:
         self.trial, self.runs, self.values = trial, runs, values
-        self.log: Path = runs[0].directory.parent / "output.log"
+        self.log: Path = runs[0].directory.parent / LOG
         self._current, self._reported, self._looked = 0, 0, 0.0
 
     def commands(self) -> Iterator[list[str]]:

@@ -7,6 +7,7 @@ import pytest
 
 from lit_a3c.evaluation.controls import Controls
 from lit_a3c.evaluation.window import Window, has_screen
+from lit_a3c.utils.errors import ConfigError
 
 
 @pytest.fixture
@@ -36,6 +37,15 @@ def test_it_shows_the_image_and_listens_to_keys(window: Window) -> None:
     window.poll()
     assert window.controls.closed
     window.close()
+
+
+def test_a_screen_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SDL would draw where nobody sees it."""
+    monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", ":987")
+    with pytest.raises(ConfigError, match=r"^no window can be opened: .* --page shows the agent in a browser\.$"):
+        Window(Controls())
 
 
 def test_where_a_window_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:

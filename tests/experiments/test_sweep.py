@@ -124,3 +124,17 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
     steps = [int(row["steps"]) for row in rows]
     assert steps == sorted(set(steps))
     assert {row["seed"] for row in table(tmp_path / RESULTS)} == {"0", "1"}
+
+
+def test_what_is_in_the_way_of_a_run_is_kept(tmp_path: Path) -> None:
+    """Unless it is a training that was ended before its first checkpoint, which begins anew."""
+    run = Run(tmp_path / "CartPole-v1/seed0", "cartpole.yaml", CELL, 800, 1)
+    run.directory.mkdir(parents=True)
+    (run.directory / "metrics.csv").write_text("seconds,step\n1.0,80\n")
+    next(run.train())
+    assert run.metrics.exists()
+    (run.directory / ".lock").touch()
+    command = next(run.train())
+    assert not run.directory.exists()
+    assert "--config=cartpole.yaml" in command
+    assert not any(option.startswith("--ckpt_path") for option in command)
