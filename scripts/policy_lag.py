@@ -17,7 +17,6 @@ from collections import deque
 from pathlib import Path
 
 import torch
-from reproduce import NO_VIDEO
 from torch import Tensor
 
 from lit_a3c import ActorCritic
@@ -26,6 +25,7 @@ from lit_a3c.engines.base import RolloutConfig
 from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.engines.registry import SOURCES
 from lit_a3c.engines.serial import SerialSource
+from lit_a3c.experiments.run import NO_VIDEO
 
 METRICS = ("train/return", "val/return_mean", "train/policy_lag")
 

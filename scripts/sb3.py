@@ -21,13 +21,15 @@ from typing import Any
 
 import numpy as np
 from baselines import NO_SKIP
-from reproduce import ROOT, append, finished
+from reproduce import ROOT
 from stable_baselines3 import A2C, __version__
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_atari_env, make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
 from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize, sync_envs_normalization
+
+from lit_a3c.experiments.results import append, finished
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def main() -> int:
     task, output = TASKS[arguments.task], arguments.output / f"sb3-{arguments.task}.csv"
     output.parent.mkdir(parents=True, exist_ok=True)
     for seed in arguments.seeds:
-        if (task.environment, seed) in finished(output):
+        if any((cell.environment, cell.seed) == (task.environment, seed) for cell in finished(output)):
             continue
         rows = train(task, seed)
         common = {

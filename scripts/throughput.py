@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from reproduce import NO_VIDEO, ROOT
+from reproduce import ROOT
+
+from lit_a3c.experiments.run import NO_VIDEO
 
 NEVER = 10**9
 EXTRAS = {"bf16": {"trainer.precision": "bf16-mixed"}, "gpu": {"trainer.accelerator": "gpu"}}

@@ -36,6 +36,7 @@ FLOORS = {
     "metrics": 4,
     "training_state": 5,
     "policy_module": 5,
+    "experiments": 5,
     "module": 5,
     "datamodule": 6,
     "export": 6,
@@ -202,7 +203,7 @@ def test_setup_refuses_an_unknown_extra(extra: str) -> None:
     assert done.returncode == 2
     assert done.stderr == (
         f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark, box2d, completion, docs, "
-        "minigrid, onnx, plot, wandb.\n"
+        "minigrid, onnx, plot, tune, wandb.\n"
     )
 
 

@@ -10,6 +10,9 @@ COMMANDS = {
 }
 """Those of Lightning's trainer, each with what it does."""
 VERBS: dict[str, str] = {
+    "play": "watch a trained agent, in a window or in a browser",
+    "sweep": "train and test one config with several seeds and environments",
+    "tune": "search for better values of options, with Optuna",
     "export": "write a trained agent as an ONNX or PT2 file",
 }
 """Those for trained agents and finished runs, each with what it does. ``cli.verbs`` has a module for each."""
@@ -18,12 +21,14 @@ _TRAIN = "To train: lit-a3c fit --config atari.yaml"
 _CONTINUE = "To continue a training: lit-a3c fit --ckpt_path last"
 _SCORE = "To score a trained agent: lit-a3c test --ckpt_path best"
 _EXPORT = "To write a trained agent as an ONNX file: lit-a3c export --ckpt_path best"
-_WATCH = "To record a video of a trained agent: lit-a3c predict --ckpt_path best"
+_WATCH = "To watch a trained agent: lit-a3c play --ckpt_path best"
+_RECORD = "To record a video of a trained agent: lit-a3c predict --ckpt_path best"
 ELSEWHERE = {
     **dict.fromkeys(("train", "learn", "run", "start"), _TRAIN),
     **dict.fromkeys(("resume", "continue"), _CONTINUE),
     **dict.fromkeys(("eval", "evaluate", "score", "benchmark"), _SCORE),
     **dict.fromkeys(("convert", "deploy", "onnx"), _EXPORT),
-    **dict.fromkeys(("enjoy", "play", "watch", "record", "render", "rollout", "video", "visualize"), _WATCH),
+    **dict.fromkeys(("enjoy", "watch", "render", "rollout", "visualize"), _WATCH),
+    **dict.fromkeys(("record", "video"), _RECORD),
 }
 """Commands of other systems (Stable-Baselines3's zoo, RLlib, Sample Factory, ...), each with what to type here."""

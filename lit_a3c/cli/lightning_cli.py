@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,11 +56,12 @@ CALLBACKS = {
 """Callbacks that every training has, each with a section of the config. ``trainer.callbacks`` adds further ones."""
 
 
-def run(argv: list[str]) -> int:
+def run(argv: list[str], cli: Callable[[list[str]], LightningCLI] | None = None) -> int:
     """Run a command.
 
     Args:
         argv: The command and its options.
+        cli: Runs it; :class:`A3CCLI` by default.
 
     Returns:
         The exit code.
@@ -70,7 +72,7 @@ def run(argv: list[str]) -> int:
     """
     silence_library_warnings()
     try:
-        A3CCLI(argv)
+        (cli or A3CCLI)(argv)
     except ParseError as error:
         raise ConfigError(format_parse_error(error)) from error
     except Answered:

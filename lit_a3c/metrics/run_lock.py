@@ -57,13 +57,16 @@ class RunLock:
 
     Args:
         directory: The directory, made if missing.
+        what: What runs in it, for the message.
+        option: The option that gives another directory.
 
     Raises:
         ConfigError: Another process holds it. The message has the number and host of that process.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, what: str = "a training", option: str = "--trainer.logger.name") -> None:
         self._descriptor: int | None = None
+        self._what, self._option = what, option
         problem = "this system has no flock()"
         if fcntl is not None:
             try:
@@ -82,8 +85,8 @@ class RunLock:
             owner = os.pread(descriptor, 300, 0).decode(errors="replace").strip()
             os.close(descriptor)
             raise ConfigError(
-                f"a training is running in {str(directory)!r}: {owner or 'another process'}. Wait until it has ended, "
-                "or give this one a directory of its own with --trainer.logger.name."
+                f"{self._what} is running in {str(directory)!r}: {owner or 'another process'}. Wait until it has "
+                f"ended, or give this one a directory of its own with {self._option}."
             ) from error
         except OSError:
             os.close(descriptor)

@@ -52,6 +52,7 @@ LINES = {
     "fit --data.atari.st": ["--data.atari.sticky"],
     "test --data.te": ["--data.test_episodes"],
     "test --ckpt_path ": ["last", "best", "mine.ckpt", "runs"],
+    "sweep --para": ["--parallel"],
     "fit --data.total_steps ": [""],
 }
 

@@ -1,10 +1,12 @@
 """A finished run is not repeated, and an interrupted one goes on."""
 
 import csv
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from lit_a3c.utils.errors import ConfigError
 from tests.commands import ROOT, Lightning, launch, read, script
 
 
@@ -42,17 +44,22 @@ def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
     assert steps == sorted(steps)  # two may stand at one number: the workers learn on until a validation begins
     assert len(steps) > 2
     assert all(float(row["seconds"]) > 0 and row["versions"] and row["engine"] == "hogwild" for row in rows)
-    assert reproduce(tmp_path) == ""
+    again = reproduce(tmp_path, "--trainer.max_steps", "-1")
+    assert "1 runs, 1 of them done" in again
+    assert "starts" not in again
 
 
-@pytest.mark.campaign
-def test_a_task_may_have_options_of_its_own(tmp_path: Path) -> None:
-    """Read from what is reported of two trainings that are refused."""
-    task = ["mujoco-1m", "--seeds", "0", "--environments", "Ant-v5", "Reacher-v5", "--data.rollout_length", "0"]
-    done = launch(*task, "--output", str(tmp_path), cwd=tmp_path, timeout=120, command=script("reproduce.py"))
-    assert done.returncode == 1
-    commands = [line for line in done.stderr.splitlines() if line.startswith("lit-a3c fit")]
-    assert ["include_cfrc_ext_in_observation: false" in command for command in sorted(commands)] == [True, False]
+def test_a_task_may_have_options_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from reproduce import sweep_of
+
+    chosen = Namespace(environments=["Ant-v5", "Reacher-v5"], seeds=[0], jobs=1, output=tmp_path)
+    ant, reacher = sorted(sweep_of("mujoco-1m", chosen, ["--num_workers=3"]).runs, key=str)
+    assert "--data.env_kwargs={include_cfrc_ext_in_observation: false}" in ant.options
+    assert not any("include_cfrc_ext" in option for option in reacher.options)
+    assert (ant.workers, ant.total_steps, ant.cell.engine) == (3, 1_000_000, "hogwild")
+    with pytest.raises(ConfigError, match=r"data\.rollout_length 0 must be"):
+        sweep_of("mujoco-1m", chosen, ["--data.rollout_length=0"])
 
 
 def test_the_command_line_has_every_option_of_the_experiments(cli: Lightning, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""Many trainings: configs times environments times seeds, and searches for the values of options."""
