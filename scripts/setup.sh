@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv with everything pinned by constraints.txt. A second run finds nothing to do and returns at once.
 #
-#   scripts/setup.sh [EXTRA]     EXTRA: dev, benchmark, plot, box2d, completion, minigrid or wandb,
+#   scripts/setup.sh [EXTRA]     EXTRA: dev, benchmark, plot, box2d, completion, hub, minigrid or wandb,
 #                                comma-separated
 #
 # On Linux, PyPI's torch brings CUDA, several gigabytes. Without a GPU, name PyTorch's CPU index first
@@ -12,13 +12,13 @@ cd "$(dirname "$0")/.."
 extras=${1:-}
 for extra in ${extras//,/ }; do
     case $extra in
-    dev | benchmark | plot | box2d | completion | minigrid | wandb) ;;
+    dev | benchmark | plot | box2d | completion | hub | minigrid | wandb) ;;
     robotics | dm-control)
         echo "setup: '$extra' needs an older MuJoCo than constraints.txt has: pip install '.[$extra]'" >&2
         exit 2
         ;;
     *)
-        echo "setup: there is no extra '$extra', only dev, benchmark, plot, box2d, completion, minigrid and wandb, comma-separated." >&2
+        echo "setup: there is no extra '$extra', only dev, benchmark, plot, box2d, completion, hub, minigrid and wandb, comma-separated." >&2
         exit 2
         ;;
     esac

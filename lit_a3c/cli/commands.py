@@ -9,17 +9,24 @@ COMMANDS = {
     "predict": "record a video of a trained agent",
 }
 """Those of Lightning's trainer, each with what it does."""
-VERBS: dict[str, str] = {}
+VERBS: dict[str, str] = {
+    "agents": "list the trained agents that come with the package",
+    "push": "share a trained agent on the Hugging Face Hub",
+}
 """Those for trained agents and finished runs, each with what it does. ``cli.verbs`` has a module for each."""
 
 _TRAIN = "To train: lit-a3c fit --config atari.yaml"
 _CONTINUE = "To continue a training: lit-a3c fit --ckpt_path last"
 _SCORE = "To score a trained agent: lit-a3c test --ckpt_path best"
 _WATCH = "To record a video of a trained agent: lit-a3c predict --ckpt_path best"
+_SHARE = "To share a trained agent: lit-a3c push RUN user/agent"
+_PULL = "To use an agent of the Hugging Face Hub: lit-a3c test --ckpt_path hf://user/agent"
 ELSEWHERE = {
     **dict.fromkeys(("train", "learn", "run", "start"), _TRAIN),
     **dict.fromkeys(("resume", "continue"), _CONTINUE),
     **dict.fromkeys(("eval", "evaluate", "score", "benchmark"), _SCORE),
     **dict.fromkeys(("enjoy", "play", "watch", "record", "render", "rollout", "video", "visualize"), _WATCH),
+    **dict.fromkeys(("upload", "share", "publish", "push_to_hub"), _SHARE),
+    **dict.fromkeys(("pull", "download", "load_from_hub"), _PULL),
 }
 """Commands of other systems (Stable-Baselines3's zoo, RLlib, Sample Factory, ...), each with what to type here."""
