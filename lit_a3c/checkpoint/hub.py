@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,16 +101,26 @@ def _asked(what: str, ask: Callable[[], T]) -> T:
         ConfigError: The server refuses the request.
         RunError: The server cannot be reached, or has failed.
     """
-    utils = importlib.import_module("huggingface_hub.utils")
-    quiet = not utils.are_progress_bars_disabled()
-    if quiet:
-        utils.disable_progress_bars()
     try:
-        return ask()
+        with _quiet():
+            return ask()
     except Exception as error:  # of the library, and of its HTTP client, which changes from version to version
         raise _explained(what, error) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's progress bars, and without a line for each time that it tries again."""
+    utils = importlib.import_module("huggingface_hub.utils")
+    bars, verbosity = not utils.are_progress_bars_disabled(), utils.logging.get_verbosity()
+    utils.logging.set_verbosity_error()
+    if bars:
+        utils.disable_progress_bars()
+    try:
+        yield
     finally:
-        if quiet:
+        utils.logging.set_verbosity(verbosity)
+        if bars:
             utils.enable_progress_bars()
 
 
@@ -136,7 +147,7 @@ def _explained(what: str, error: Exception) -> Exception:
         return ConfigError(f"{what}: the server says {status}: {_first_line(error)}")
     if status is not None:
         return RunError(f"{what}: the server says {status}. Try again later.")
-    return RunError(f"{what}: {_first_line(error)}")
+    return RunError(f"{what}, or not to its end: {_first_line(error)}. Is the server reachable?")
 
 
 def _first_line(error: Exception) -> str:

@@ -48,7 +48,7 @@ def model_card(about: dict[str, Any], repository: str, *, video: bool) -> str:
     parts = [
         f"---\n{yaml.safe_dump(metadata, sort_keys=False)}---",
         f"# {env_id}, trained by lit-a3c",
-        f"An agent of [lit-a3c](https://pypi.org/project/lit-a3c) for `{env_id}`.",
+        f"An agent of lit-a3c (A3C as a PyTorch Lightning trainer) for `{env_id}`.",
         _facts(about),
         f"![The agent]({VIDEO})" if video else "",
         _use(repository),

@@ -10,12 +10,13 @@ from lit_a3c.utils.errors import ConfigError, did_you_mean
 PREFIX = "agent:"
 """What stands before the name of such an agent, wherever a checkpoint may be named."""
 SUFFIX = ".safetensors"
+AGENTS = Path(str(resources.files("lit_a3c"))) / "agents"
+"""Where their files are."""
 
 
 def shipped_agents() -> dict[str, Path]:
     """The files of the agents, by name."""
-    directory = Path(str(resources.files("lit_a3c"))) / "agents"
-    return {file.name.removesuffix(SUFFIX): file for file in sorted(directory.glob(f"*{SUFFIX}"))}
+    return {file.name.removesuffix(SUFFIX): file for file in sorted(AGENTS.glob(f"*{SUFFIX}"))}
 
 
 def agent_name(file: Path) -> str | None:
