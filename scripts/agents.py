@@ -1,19 +1,21 @@
-"""Train and test the agents that come with the package. It may be stopped at any time, and goes on where it was.
+"""Train, test and pack the agents that come with the package. It may be stopped at any time, and goes on where it was.
 
     python scripts/agents.py [--agents CartPole-v1 Hopper-v5 ...] [--seeds 0 1 2] [--jobs 1] [options of fit]
+    python scripts/agents.py --pack_only
 
 ``agents_trainings.py`` says how each agent is trained. All runs stay in ``runs/agents/AGENT/seedN``: one that has been
 tested is left alone, one that has been trained is tested, and one that was cut off goes on from its ``last.ckpt``. The
 first seed of all agents comes first, then the next one. Further options go to ``lit-a3c fit``.
+
+At the end the seed with the best validation of each agent is written to ``lit_a3c/agents``, with the test scores of all
+seeds that have finished, and the tables of ``docs/agents.md`` are written from these files.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import itertools
 import json
-import platform
 import shlex
 import shutil
 import signal
@@ -26,17 +28,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents_files import HOW, Finished, pack_agent, write_page
 from agents_trainings import TRAININGS
-from reproduce import PACKAGES
 
+from lit_a3c.checkpoint.agent_file import installed_versions
 from lit_a3c.checkpoint.find import read_checkpoint, resolve_checkpoint
 from lit_a3c.utils.disk import replace_whole
 from lit_a3c.utils.errors import ConfigError
 
 EPISODES = 100
 """Episodes of a test."""
-HOW = "training.json"
-"""File of a run with the command that has trained it, and with the versions of the packages."""
 
 
 class Children:
@@ -108,11 +109,11 @@ class Run:
             shutil.rmtree(self.directory, ignore_errors=True)  # nothing to go on from
             self.directory.mkdir(parents=True)
             command = training.command(self.directory, self.seed, self.options)
-            how = {"command": shlex.join(["lit-a3c", *command]), "seed": self.seed, "versions": versions()}
+            how = {"command": shlex.join(["lit-a3c", *command]), "seed": self.seed, "versions": installed_versions()}
             replace_whole(self.directory / HOW, json.dumps(how, indent=2).encode())
             CHILDREN.run(*command)
         elif self._steps() < training.total_steps:
-            CHILDREN.run("fit", f"--ckpt_path={self.directory}")
+            CHILDREN.run("fit", f"--ckpt_path={self.directory}", *self.options)
 
     def test(self) -> dict[str, Any]:
         """The score of the best checkpoint over new episodes.
@@ -129,11 +130,6 @@ class Run:
         return int(read_checkpoint(resolve_checkpoint(str(self.directory), "last"))["steps"])
 
 
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that a score depends on."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
-
-
 def main() -> int:
     """Make the runs that are missing; 1 if one of them failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], allow_abbrev=False)
@@ -142,11 +138,24 @@ def main() -> int:
     parser.add_argument("--directory", type=Path, default=Path("runs/agents"), help="of the runs")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--num_workers", type=int, default=2, help="workers of each run")
+    parser.add_argument("--pack_only", action="store_true", help="train nothing: pack what has finished")
     arguments, options = parser.parse_known_args()
     options = (f"--num_workers={arguments.num_workers}", *options)
     order = itertools.product(arguments.seeds, arguments.agents)
     runs = [Run(agent, seed, arguments.directory, options) for seed, agent in order]
-    return _make([run for run in runs if not run.tested.exists()], arguments.jobs)
+    code = 0 if arguments.pack_only else _make([run for run in runs if not run.tested.exists()], arguments.jobs)
+    if not CHILDREN.stopped.is_set():
+        _pack(arguments.directory, arguments.agents)
+    return code
+
+
+def _pack(directory: Path, agents: list[str]) -> None:
+    """Pack each agent that has a finished run, whatever seeds were asked for now."""
+    for agent in agents:
+        places = [file.parent for file in directory.glob(f"{agent}/seed*/test-best.json")]
+        if runs := [Finished(int(place.name.removeprefix("seed")), place) for place in places]:
+            pack_agent(agent, runs)
+    write_page()
 
 
 def _make(runs: list[Run], jobs: int) -> int:
