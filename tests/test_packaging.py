@@ -200,8 +200,8 @@ def test_setup_refuses_an_unknown_extra(extra: str) -> None:
     done = subprocess.run(["bash", str(ROOT / "scripts/setup.sh"), extra], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (
-        f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark, plot, box2d, completion, minigrid "
-        "and wandb, comma-separated.\n"
+        f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark, plot, box2d, completion, hub, "
+        "minigrid and wandb, comma-separated.\n"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lit_a3c.cli.commands import COMMANDS
+from lit_a3c.cli.commands import COMMANDS, VERBS
 from lit_a3c.cli.completion import FUNCTION_SHELLS
 from lit_a3c.cli.configs import shipped_configs
 from lit_a3c.cli.main import main
@@ -40,7 +40,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 LINES = {
     # line: what bash proposes at its end
     "f": ["fit"],
-    "": list(COMMANDS),
+    "": [*COMMANDS, *VERBS],
     "fit --data.env": ["--data.env_id", "--data.envs_per_worker", "--data.env_kwargs"],
     "fit --engine ": ["hogwild", "async", "sync", "serial"],
     "fit --engine serial --model.vtrace ": ["true", "false"],

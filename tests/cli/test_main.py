@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import lit_a3c
-from lit_a3c.cli.commands import COMMANDS, ELSEWHERE
+from lit_a3c.cli.commands import COMMANDS, ELSEWHERE, VERBS
 from lit_a3c.cli.main import main
 from tests.commands import environment, launch
 
@@ -24,7 +24,7 @@ HEAVY = {"torch", "lightning", "torchrl", "tensordict", "gymnasium", "numpy", "j
         (["--help"], 0, "usage: lit-a3c"),
         (["-h"], 0, "--config atari.yaml"),
         ([], 0, "usage: lit-a3c"),
-        (["tset"], 2, "lit-a3c: 'tset' is not a command (fit, validate, test, predict). Did you mean 'test'?"),
+        (["tset"], 2, f"lit-a3c: 'tset' is not a command ({', '.join(COMMANDS | VERBS)}). Did you mean 'test'?"),
         (
             ["fit", "--data.total_step", "5"],
             2,
@@ -68,12 +68,12 @@ def test_the_help_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("verb", ELSEWHERE)
 def test_a_command_of_another_system_is_answered_with_ours(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert verb not in COMMANDS
+    assert verb not in COMMANDS | VERBS
     assert main([verb, "--algo", "a2c"]) == 2
     message = capsys.readouterr().err
     assert len(message.splitlines()) == 1
     assert message.startswith(f"lit-a3c: there is no command '{verb}'. To ")
-    assert message.partition(": lit-a3c ")[2].split()[0] in COMMANDS
+    assert message.partition(": lit-a3c ")[2].split()[0] in COMMANDS | VERBS
 
 
 def test_the_libraries_are_imported_without_garbage_collection(tmp_path: Path) -> None:
