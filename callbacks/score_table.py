@@ -10,6 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from lit_a3c import A3C, RolloutDataModule
+from lit_a3c.checkpoint.find import RUNS
+from lit_a3c.checkpoint.shipped import agent_name
 from lit_a3c.evaluation.scores import summarize
 from lit_a3c.utils import compat
 from lit_a3c.utils.disk import reason, replace_whole, say
@@ -54,9 +56,15 @@ def score_of(trainer: Trainer, module: A3C) -> dict[str, Any]:
 
 
 def run_directory(trainer: Trainer) -> Path:
-    """Where a run keeps its files: the logger's directory, or that of the checkpoint that is played."""
+    """Where a run keeps its files: the logger's directory, or that of the checkpoint that is played.
+
+    An agent file is of no run. What is made of it goes to ``runs/NAME/agent``.
+    """
     if trainer.logger is None and trainer.ckpt_path:
-        parent = Path(trainer.ckpt_path).absolute().parent
+        file = Path(trainer.ckpt_path).absolute()
+        if (name := agent_name(file)) is not None:
+            return RUNS / name / "agent"
+        parent = file.parent
         return parent.parent if parent.name == "checkpoints" else parent
     return Path(trainer.log_dir or trainer.default_root_dir)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lit_a3c.checkpoint.compatibility import check_contents
-from lit_a3c.checkpoint.download import download
 from lit_a3c.checkpoint.io import CorruptCheckpointError, load_verified
+from lit_a3c.checkpoint.sources import local_copy
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 from lit_a3c.utils.paths import user_path
 
@@ -17,7 +17,9 @@ RUNS = Path("runs")
 
 
 def resolve_checkpoint(given: str, prefer: str, option: str = "--ckpt_path") -> Path:
-    """A checkpoint by file or URL, by run directory, or by ``last`` or ``best`` for that of the newest run in ``runs``.
+    """A checkpoint by file, URL, ``agent:NAME``, ``hf://user/agent``, run directory, or ``last`` or ``best``.
+
+    ``last`` and ``best`` are those of the newest run in ``runs``.
 
     Where a run's checkpoint is damaged, the newest good one of the run is taken instead, and the user is told.
 
@@ -36,8 +38,8 @@ def resolve_checkpoint(given: str, prefer: str, option: str = "--ckpt_path") -> 
         if newest is None:
             raise ConfigError(f"{option} {given!r}: there is no {given}.ckpt below {str(RUNS.absolute())!r}.")
         return _first_good([newest, *_by_age(newest.parent, "*", below=False)])
-    if "://" in given:
-        return download(given)
+    if (copy := local_copy(given, option)) is not None:
+        return copy
     path = user_path(given, option)
     if path.is_file():
         return path

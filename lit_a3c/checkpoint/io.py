@@ -18,17 +18,16 @@ from lightning.fabric.utilities.cloud_io import get_filesystem
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
-from lit_a3c.checkpoint.download import download
+from lit_a3c.checkpoint.agent_file import unpack
+from lit_a3c.checkpoint.agent_header import is_agent_file
+from lit_a3c.checkpoint.errors import CorruptCheckpointError as CorruptCheckpointError
+from lit_a3c.checkpoint.sources import local_copy
 from lit_a3c.utils.disk import Outage, reason, replace_whole, say
 
 MARK = b"\nlit-a3c sha256 "
 """The checksum of everything before it follows. torch's reader does not mind it, and itself notices no flipped bit."""
 CHECKSUMMED = "checksummed"
 """Key of a checkpoint that has a checksum, so that damage to the mark is noticed, too."""
-
-
-class CorruptCheckpointError(ValueError):
-    """A checkpoint file is not what was written."""
 
 
 def serialize(checkpoint: dict[str, Any]) -> bytes:
@@ -40,11 +39,13 @@ def serialize(checkpoint: dict[str, Any]) -> bytes:
 
 
 def deserialize(data: bytes, map_location: Any = "cpu") -> Any:
-    """What :func:`serialize` or ``torch.save`` wrote: tensors and plain types only.
+    """What :func:`serialize` or ``torch.save`` wrote, or an agent file holds: tensors and plain types only.
 
     Raises:
         CorruptCheckpointError: It cannot be read, or is not as it was written.
     """
+    if is_agent_file(data):
+        return unpack(data, map_location)
     end = len(data) - len(MARK) - hashlib.sha256().digest_size
     marked = end > 0 and data[end:].startswith(MARK)
     if marked and hashlib.sha256(data[:end]).digest() != data[end + len(MARK) :]:
@@ -63,10 +64,11 @@ def deserialize(data: bytes, map_location: Any = "cpu") -> Any:
 
 
 def load_verified(path: str | Path, map_location: Any = "cpu") -> Any:
-    """A checkpoint by path or URL: tensors and plain types only.
+    """A checkpoint or an agent file by path, URL, ``agent:NAME`` or ``hf://user/agent``: tensors and plain types only.
 
     Raises:
         OSError: The file cannot be read.
+        ConfigError: There is no such agent, or it cannot be fetched.
         CorruptCheckpointError: The file is damaged.
     """
     return deserialize(read_bytes(str(path)), map_location)
@@ -139,8 +141,8 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
 
 def read_bytes(path: str) -> bytes:
-    """A file's contents, by path or URL."""
-    return (download(path) if "://" in path else Path(path)).read_bytes()
+    """A file's contents, by path or by what :func:`~lit_a3c.checkpoint.sources.local_copy` takes."""
+    return (local_copy(path) or Path(path)).read_bytes()
 
 
 def is_plain(value: Any) -> bool:

@@ -14,6 +14,8 @@ VERBS: dict[str, str] = {
     "sweep": "train and test one config with several seeds and environments",
     "tune": "search for better values of options, with Optuna",
     "export": "write a trained agent as an ONNX or PT2 file",
+    "agents": "list the trained agents that come with the package",
+    "push": "share a trained agent on the Hugging Face Hub",
 }
 """Those for trained agents and finished runs, each with what it does. ``cli.verbs`` has a module for each."""
 
@@ -23,6 +25,8 @@ _SCORE = "To score a trained agent: lit-a3c test --ckpt_path best"
 _EXPORT = "To write a trained agent as an ONNX file: lit-a3c export --ckpt_path best"
 _WATCH = "To watch a trained agent: lit-a3c play --ckpt_path best"
 _RECORD = "To record a video of a trained agent: lit-a3c predict --ckpt_path best"
+_SHARE = "To share a trained agent: lit-a3c push RUN user/agent"
+_PULL = "To use an agent of the Hugging Face Hub: lit-a3c test --ckpt_path hf://user/agent"
 ELSEWHERE = {
     **dict.fromkeys(("train", "learn", "run", "start"), _TRAIN),
     **dict.fromkeys(("resume", "continue"), _CONTINUE),
@@ -30,5 +34,7 @@ ELSEWHERE = {
     **dict.fromkeys(("convert", "deploy", "onnx"), _EXPORT),
     **dict.fromkeys(("enjoy", "watch", "render", "rollout", "visualize"), _WATCH),
     **dict.fromkeys(("record", "video"), _RECORD),
+    **dict.fromkeys(("upload", "share", "publish", "push_to_hub"), _SHARE),
+    **dict.fromkeys(("pull", "download", "load_from_hub"), _PULL),
 }
 """Commands of other systems (Stable-Baselines3's zoo, RLlib, Sample Factory, ...), each with what to type here."""

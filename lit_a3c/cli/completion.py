@@ -20,7 +20,7 @@ from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError, check_choice
 
 PROGRAM = "lit-a3c"
-PROPOSED = {"config": (" ".join(shipped_configs()), "*.yaml *.yml"), "ckpt_path": ("last best", "*.ckpt")}
+PROPOSED = {"config": (" ".join(shipped_configs()), "*.yaml *.yml"), "ckpt_path": ("last best", "*.ckpt *.safetensors")}
 """Words and patterns of files for options that take either."""
 FUNCTION_SHELLS = ("bash", "zsh")
 """Shells for which such an option has a function here. The others complete its name."""

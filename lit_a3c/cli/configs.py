@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from lit_a3c.checkpoint.agent_file import WEIGHTS_ONLY
 from lit_a3c.checkpoint.compatibility import check_fits
 from lit_a3c.checkpoint.factories import PARTS, build
 from lit_a3c.checkpoint.find import read_checkpoint, resolve_checkpoint
@@ -117,16 +118,16 @@ def with_files(argv: list[str]) -> list[str]:
     """The arguments with the names of configs and runs replaced by files.
 
     ``--config NAME`` becomes a local file or else the shipped config of that name, after the configs that it builds on.
-    ``--ckpt_path`` may be a file, a run's directory, ``last`` or ``best``. Where no ``--config`` is given, the
-    checkpoint's own config is put first, so that options on the command line override it. It may name only what
-    :mod:`lit_a3c.checkpoint.trust` allows, unless ``--trust_checkpoint`` is among the arguments.
+    ``--ckpt_path`` may be what :func:`~lit_a3c.checkpoint.find.resolve_checkpoint` takes. Where no ``--config`` is
+    given, the checkpoint's own config is put first, so that options on the command line override it. It may name only
+    what :mod:`lit_a3c.checkpoint.trust` allows, unless ``--trust_checkpoint`` is among the arguments.
 
     Raises:
         ConfigError: No such config or checkpoint, or one that cannot be read.
     """
     trusted = TRUST in argv
     command, given, options = argv[0], _split_equals([option for option in argv[1:] if option != TRUST]), []
-    configs, checkpoint = 0, None
+    configs, checkpoint, named = 0, None, ""
     check_init_from(command, given)
     values = iter(given)
     for option in values:
@@ -136,7 +137,7 @@ def with_files(argv: list[str]) -> list[str]:
             options += [part for config in config_chain(value) for part in ("--config", config)]
             configs += 1
         elif value != "null":
-            checkpoint = resolve_checkpoint(value, prefer="last" if command == "fit" else "best")
+            named, checkpoint = value, resolve_checkpoint(value, prefer="last" if command == "fit" else "best")
     if checkpoint is not None:  # last, because the config of a run holds ``ckpt_path: null``
         options += ["--ckpt_path", str(checkpoint)]
     if is_question(options):
@@ -145,6 +146,11 @@ def with_files(argv: list[str]) -> list[str]:
         options = ["--verbose=false", *options]  # Lightning's own table would stand beside ours
     if checkpoint is not None:
         contents = read_checkpoint(checkpoint)
+        if command == "fit" and contents.get(WEIGHTS_ONLY):
+            raise ConfigError(
+                f"--ckpt_path {named!r} holds no state of an optimizer, so no training can go on from it. To begin a "
+                f"new one with its weights, give a --config and --init_from {named}."
+            )
         if not configs:
             replaced = {option.removeprefix("--").partition("=")[0] for option in given}
             config = config_of(contents, fit=command == "fit", sections=SECTIONS, replaced=replaced, trusted=trusted)

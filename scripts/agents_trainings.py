@@ -1,0 +1,87 @@
+"""How ``agents.py`` trains each of the agents that come with the package, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments import WITHOUT_CONTACT
+from reproduce import NO_VIDEO
+
+
+@dataclass(frozen=True)
+class Training:
+    """How an agent is trained.
+
+    Attributes:
+        config: Name of a shipped config.
+        env_id: The environment.
+        total_steps: Budget of each run in steps.
+        options: Further options of ``lit-a3c fit``.
+    """
+
+    config: str
+    env_id: str
+    total_steps: int
+    options: tuple[str, ...] = ()
+
+    def command(self, run: Path, seed: int, further: tuple[str, ...]) -> list[str]:
+        """The arguments of ``lit-a3c`` that train with this seed.
+
+        Args:
+            run: Directory of the run, ``SAVE_DIR/NAME/VERSION``.
+            seed: The seed.
+            further: Options of the user's own. They come last, so they win.
+        """
+        return [
+            "fit",
+            f"--config={self.config}.yaml",
+            f"--data.env_id={self.env_id}",
+            f"--data.total_steps={self.total_steps}",
+            *self.options,
+            f"--seed_everything={seed}",
+            NO_VIDEO,
+            f"--trainer.logger.save_dir={run.parents[1]}",
+            f"--trainer.logger.name={run.parent.name}",
+            f"--trainer.logger.version={run.name}",
+            *further,
+        ]
+
+
+def _mujoco(name: str, total_steps: int, *options: str, config: str = "mujoco") -> Training:
+    return Training(config, f"{name}-v5", total_steps, (*options, *WITHOUT_CONTACT.get(f"{name}-v5", ())))
+
+
+LARGE_UPDATES = ("--data.envs_per_worker=32", "--model.optimizer.lr=1.4e-3", "--trainer.val_check_interval=1500")
+"""Those of the fastest Pong in ``docs/figures.md``."""
+MORE_LAG = ("--data.envs_per_worker=64", "--data.num_minibatches=8")
+"""With it, no seed of HalfCheetah stays on its back: ``more-lag`` of the ablations in ``docs/figures.md``."""
+LONG_ROLLOUTS = (
+    *("--engine=hogwild", "--data.envs_per_worker=8", "--data.rollout_length=16"),
+    *("--model.gae_lambda=0.98", "--model.share_body=false", "--trainer.val_check_interval=400"),
+)
+"""MountainCar-v0 pays -1 a step and nothing else: what a state is worth must reach the states far before it."""
+NO_CONTACT = ("--data.env_kwargs={include_cfrc_ext_in_observation: false}",)
+_ALL = (
+    Training("cartpole", "CartPole-v1", 200_000),
+    Training("cartpole", "Acrobot-v1", 500_000, ("--engine=hogwild",)),
+    Training("cartpole", "MountainCar-v0", 1_000_000, LONG_ROLLOUTS),
+    Training("mountain_car_continuous", "MountainCarContinuous-v0", 400_000),
+    Training("pendulum", "Pendulum-v1", 4_000_000),
+    _mujoco("InvertedPendulum", 300_000, config="inverted_pendulum"),
+    _mujoco("InvertedDoublePendulum", 1_000_000),
+    _mujoco("Swimmer", 2_000_000, config="swimmer"),
+    _mujoco("HalfCheetah", 3_000_000, *MORE_LAG),
+    _mujoco("Reacher", 3_000_000),
+    _mujoco("Pusher", 3_000_000),
+    _mujoco("Hopper", 3_000_000),
+    _mujoco("Walker2d", 3_000_000),
+    _mujoco("Ant", 3_000_000),
+    _mujoco("HumanoidStandup", 3_000_000, *NO_CONTACT),
+    _mujoco("Humanoid", 3_000_000),
+    Training("atari", "ALE/Pong-v5", 2_000_000, LARGE_UPDATES),
+    Training("atari", "ALE/Breakout-v5", 5_000_000),
+)
+TRAININGS: Mapping[str, Training] = {training.env_id.split("/")[-1]: training for training in _ALL}
+"""The quick ones first."""
