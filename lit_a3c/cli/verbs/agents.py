@@ -47,7 +47,7 @@ _END = (
     "Returns are means of 100 test episodes; seeds are those that were trained.",
     "All that is known of one: lit-a3c agents CartPole-v1",
     "To score one:             lit-a3c test --ckpt_path agent:CartPole-v1",
-    "To record a video of one: lit-a3c predict --ckpt_path agent:CartPole-v1",
+    "To watch one:             lit-a3c play agent:CartPole-v1",
 )
 
 
