@@ -9,7 +9,10 @@ COMMANDS = {
     "predict": "record a video of a trained agent",
 }
 """Those of Lightning's trainer, each with what it does."""
-VERBS: dict[str, str] = {}
+VERBS: dict[str, str] = {
+    "plot": "draw the learning curves of runs",
+    "score": "scores of runs over seeds and environments, with intervals",
+}
 """Those for trained agents and finished runs, each with what it does. ``cli.verbs`` has a module for each."""
 
 _TRAIN = "To train: lit-a3c fit --config atari.yaml"
@@ -19,7 +22,8 @@ _WATCH = "To record a video of a trained agent: lit-a3c predict --ckpt_path best
 ELSEWHERE = {
     **dict.fromkeys(("train", "learn", "run", "start"), _TRAIN),
     **dict.fromkeys(("resume", "continue"), _CONTINUE),
-    **dict.fromkeys(("eval", "evaluate", "score", "benchmark"), _SCORE),
+    **dict.fromkeys(("eval", "evaluate", "benchmark"), _SCORE),
     **dict.fromkeys(("enjoy", "play", "watch", "record", "render", "rollout", "video", "visualize"), _WATCH),
+    **dict.fromkeys(("curve", "curves", "plots"), "To draw learning curves: lit-a3c plot RUN"),
 }
 """Commands of other systems (Stable-Baselines3's zoo, RLlib, Sample Factory, ...), each with what to type here."""

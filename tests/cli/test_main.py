@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import lit_a3c
-from lit_a3c.cli.commands import COMMANDS, ELSEWHERE
+from lit_a3c.cli.commands import COMMANDS, ELSEWHERE, VERBS
 from lit_a3c.cli.main import main
 from tests.commands import environment, launch
 
+KNOWN = ", ".join([*COMMANDS, *VERBS])
 HEAVY = {"torch", "lightning", "torchrl", "tensordict", "gymnasium", "numpy", "jsonargparse"}
 
 
@@ -24,7 +25,7 @@ HEAVY = {"torch", "lightning", "torchrl", "tensordict", "gymnasium", "numpy", "j
         (["--help"], 0, "usage: lit-a3c"),
         (["-h"], 0, "--config atari.yaml"),
         ([], 0, "usage: lit-a3c"),
-        (["tset"], 2, "lit-a3c: 'tset' is not a command (fit, validate, test, predict). Did you mean 'test'?"),
+        (["tset"], 2, f"lit-a3c: 'tset' is not a command ({KNOWN}). Did you mean 'test'?"),
         (
             ["fit", "--data.total_step", "5"],
             2,
