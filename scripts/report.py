@@ -24,10 +24,11 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
+from lit_a3c.metrics.statistics import mean_interval
+
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-RESAMPLES = 10_000
 Rows = list[dict[str, str]]
 
 
@@ -66,7 +67,7 @@ def print_table(results: dict[str, Rows], columns: list[str], published: dict[st
     print(f"| {' | '.join(head)} |\n{'|---' * len(head)}|")
     for environment, rows in sorted(results.items()):
         best, last = (scores(rows, checkpoint) for checkpoint in ("best", "last"))
-        low, high = bootstrap_interval(best)
+        low, high = mean_interval(best) if len(best) > 1 else (best[0], best[0])
         seconds = np.mean([float(row["seconds"]) for row in rows if row["evaluation"] == "last"])
         cells = [
             *(environment, str(len(best)), f"{best.mean():,.1f}", f"{deviation(best):,.1f}"),
@@ -96,13 +97,6 @@ def scores(rows: Rows, evaluation: str) -> np.ndarray:
 def deviation(values: np.ndarray) -> float:
     """The standard deviation of the sample; 0 for a single seed."""
     return float(values.std(ddof=min(1, len(values) - 1)))
-
-
-def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
-    """95% percentile interval of the mean. The seeds are drawn with replacement (Efron 1979)."""
-    draws = np.random.default_rng(0).choice(values, size=(RESAMPLES, len(values)))
-    low, high = np.quantile(draws.mean(axis=1), (0.025, 0.975))
-    return float(low), float(high)
 
 
 def draw(results: dict[str, dict[str, Rows]], goals: dict[str, float], axis: str, output: Path) -> None:

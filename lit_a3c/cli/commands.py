@@ -11,10 +11,12 @@ COMMANDS = {
 """Those of Lightning's trainer, each with what it does."""
 VERBS: dict[str, str] = {
     "play": "watch a trained agent, in a window or in a browser",
+    "agents": "list the trained agents that come with the package",
+    "plot": "draw the learning curves of runs",
+    "score": "scores of runs over seeds and environments, with intervals",
     "sweep": "train and test one config with several seeds and environments",
     "tune": "search for better values of options, with Optuna",
     "export": "write a trained agent as an ONNX or PT2 file",
-    "agents": "list the trained agents that come with the package",
     "push": "share a trained agent on the Hugging Face Hub",
 }
 """Those for trained agents and finished runs, each with what it does. ``cli.verbs`` has a module for each."""
@@ -30,11 +32,12 @@ _PULL = "To use an agent of the Hugging Face Hub: lit-a3c test --ckpt_path hf://
 ELSEWHERE = {
     **dict.fromkeys(("train", "learn", "run", "start"), _TRAIN),
     **dict.fromkeys(("resume", "continue"), _CONTINUE),
-    **dict.fromkeys(("eval", "evaluate", "score", "benchmark"), _SCORE),
     **dict.fromkeys(("convert", "deploy", "onnx"), _EXPORT),
     **dict.fromkeys(("enjoy", "watch", "render", "rollout", "visualize"), _WATCH),
     **dict.fromkeys(("record", "video"), _RECORD),
     **dict.fromkeys(("upload", "share", "publish", "push_to_hub"), _SHARE),
     **dict.fromkeys(("pull", "download", "load_from_hub"), _PULL),
+    **dict.fromkeys(("eval", "evaluate", "benchmark"), _SCORE),
+    **dict.fromkeys(("curve", "curves", "plots"), "To draw learning curves: lit-a3c plot RUN"),
 }
 """Commands of other systems (Stable-Baselines3's zoo, RLlib, Sample Factory, ...), each with what to type here."""

@@ -9,7 +9,11 @@ import numpy as np
 
 from lit_a3c.envs import EnvSpaces
 from lit_a3c.envs.atari import reference_scores
+from lit_a3c.metrics.statistics import mean_interval
 from lit_a3c.rollout import Episode
+
+RESAMPLES = 2000
+"""Bootstrap draws of the interval."""
 
 
 def summarize(episodes: Sequence[Episode], spaces: EnvSpaces) -> dict[str, Any]:
@@ -26,13 +30,13 @@ def summarize(episodes: Sequence[Episode], spaces: EnvSpaces) -> dict[str, Any]:
     """
     returns = np.array([episode.episode_return for episode in episodes])
     steps = sum(episode.length for episode in episodes)
-    draws = np.random.default_rng(0).choice(returns, (2000, len(returns))).mean(axis=1)
+    mean = float(returns.mean())
     summary: dict[str, Any] = {
         "env_id": spaces.env_id,
         "episodes": len(returns),
-        "mean": float(returns.mean()),
+        "mean": mean,
         "sd": float(returns.std(ddof=1)) if len(returns) > 1 else 0.0,
-        "ci95": [float(bound) for bound in np.quantile(draws, [0.025, 0.975])],
+        "ci95": list(mean_interval(returns, RESAMPLES)) if len(returns) > 1 else [mean, mean],
         "median": float(np.median(returns)),
         "length": steps / len(returns),
         "steps": steps,

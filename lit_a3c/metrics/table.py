@@ -6,12 +6,13 @@ import csv
 import io
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from lit_a3c.metrics.rows import ReadableRows
 from lit_a3c.utils.disk import Outage, append_whole, replace_whole, say
 
 MAX_WAITING = 10_000
@@ -75,7 +76,7 @@ class MetricsTable:
             self._end = append_whole(self._file, self._end, _encoded(rows, self._columns))
             return
         # The columns have changed, or the file is of an earlier process.
-        before = _ReadableRows(self._file, self._end)
+        before = ReadableRows(self._file, self._end)
         columns = sorted(set().union(before.columns, *rows))
         kept = before if self._end is not None else filter(self._is_before, before)
         header = dict(zip(columns, columns, strict=True))
@@ -93,41 +94,3 @@ def _encoded(rows: Iterable[dict[str, Any]], columns: list[str]) -> bytes:
     text = io.StringIO(newline="")
     csv.DictWriter(text, columns).writerows(rows)
     return text.getvalue().encode()
-
-
-class _ReadableRows:
-    """The rows of a file that are whole. A process that was killed or an older version may have left others.
-
-    Args:
-        file: The file, which may be missing.
-        end: Bytes of it to read; None reads all.
-
-    Attributes:
-        columns: Its columns.
-        unreadable: Rows that were left out, once all have been read.
-    """
-
-    def __init__(self, file: Path, end: int | None) -> None:
-        data = file.read_bytes()[:end] if file.exists() else b""
-        lines = list(io.StringIO(data.decode(errors="replace"), newline=""))
-        self.unreadable = 0
-        if lines and not lines[-1].endswith(("\r", "\n")):
-            lines.pop()
-            self.unreadable += 1
-        self._reader = csv.reader(lines)
-        self._header = next(self._reader, [])
-        self.columns = self._header if "step" in self._header else []
-
-    def __iter__(self) -> Iterator[dict[str, str]]:
-        while True:
-            try:
-                cells = next(self._reader)
-            except StopIteration:
-                return
-            except csv.Error:
-                cells = []
-            row = dict(zip(self._header, cells, strict=False))
-            if len(cells) == len(self._header) and row.get("step", "").isdecimal():
-                yield row
-            else:
-                self.unreadable += 1
