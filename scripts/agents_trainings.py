@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import WITHOUT_CONTACT
-from reproduce import NO_VIDEO
+
+from lit_a3c.experiments.run import NO_VIDEO
 
 
 @dataclass(frozen=True)
