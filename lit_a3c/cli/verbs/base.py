@@ -22,6 +22,7 @@ class VerbParser(argparse.ArgumentParser):
     """
 
     def __init__(self, name: str, description: str, **kwargs: Any) -> None:
+        self._name = name
         super().__init__(prog=f"lit-a3c {name}", description=description, allow_abbrev=False, **kwargs)
         self.add_argument("--debug", action="store_true", help="with every error of one line its traceback")
 
@@ -36,11 +37,11 @@ class VerbParser(argparse.ArgumentParser):
             name = unknown[0].partition("=")[0]
             near = did_you_mean(name, [option for action in self._actions for option in action.option_strings])
             kind = "option" if name.startswith("-") else "argument"
-            raise ConfigError(f"{self.prog} has no {kind} {name!r}.{near}")
+            raise ConfigError(f"{self._name} has no {kind} {name!r}.{near}")
         return parsed
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{self.prog}: {message}.")
+        raise ConfigError(f"{self._name}: {message}.")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise Answered(status)

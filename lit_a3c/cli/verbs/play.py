@@ -8,7 +8,6 @@ import gc
 import math
 import os
 from pathlib import Path
-from typing import Any
 
 from lit_a3c.cli.verbs.base import VerbParser
 from lit_a3c.cli.verbs.with_fit_options import PassingParser, count
@@ -54,15 +53,18 @@ def parser() -> VerbParser:
 def run(arguments: argparse.Namespace) -> int:
     """Play until the viewer ends it, or so many episodes."""
     if arguments.checkpoint and arguments.ckpt_path:
-        raise ConfigError(f"lit-a3c play has two checkpoints: {arguments.checkpoint} and --ckpt_path.")
+        raise ConfigError(f"play has two checkpoints: {arguments.checkpoint} and --ckpt_path.")
     checkpoint = arguments.ckpt_path or arguments.checkpoint or "best"
-    from lit_a3c.evaluation.window import has_screen
+    from lit_a3c.evaluation.controls import Controls
+    from lit_a3c.evaluation.page import Page
+    from lit_a3c.evaluation.window import Window, has_screen
 
     options = [f"--ckpt_path={checkpoint}", *arguments.other_options]
     if arguments.deterministic is not None:
         options.append(f"--model.deterministic_eval={str(arguments.deterministic).lower()}")
     with contextlib.ExitStack() as at_the_end:
-        screen = _page(arguments, checkpoint) if arguments.page or not has_screen() else _window()
+        page = arguments.page or not has_screen()
+        screen = Page(arguments.host, arguments.port, checkpoint, Controls()) if page else Window(Controls())
         at_the_end.callback(screen.close)
         gc.disable()  # while the libraries are imported: their million objects stay
         from lit_a3c.cli.watched import trained_agent
@@ -71,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         gc.freeze()
         gc.enable()
         agent = trained_agent(options)
+        if isinstance(screen, Page):
+            print(f"lit-a3c: open {screen.url} in a browser. Ctrl-C ends it.", flush=True)
         envs = agent.envs()
         at_the_end.callback(envs.close)
         follow_best = Path(checkpoint).is_dir() or checkpoint in ("best", "last")
@@ -83,22 +87,6 @@ def run(arguments: argparse.Namespace) -> int:
         mean = sum(episode.episode_return for episode in played) / len(played)
         print(f"lit-a3c: mean return of {len(played)} episodes: {mean:,.2f}")
     return 0
-
-
-def _page(arguments: argparse.Namespace, checkpoint: str) -> Any:
-    from lit_a3c.evaluation.controls import Controls
-    from lit_a3c.evaluation.page import Page
-
-    page = Page(arguments.host, arguments.port, checkpoint, Controls())
-    print(f"lit-a3c: open {page.url} in a browser. Ctrl-C ends it.", flush=True)
-    return page
-
-
-def _window() -> Any:
-    from lit_a3c.evaluation.controls import Controls
-    from lit_a3c.evaluation.window import Window
-
-    return Window(Controls())
 
 
 def _step_aside() -> None:

@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.fresh_seeds <= 1000:
         raise ConfigError(f"--fresh_seeds {arguments.fresh_seeds} must be at least 0 and at most 1000.")
     if any(option.partition("=")[0] in ("--config", "-c") for option in arguments.other_options):
-        raise ConfigError("lit-a3c tune takes one config. Another one can build on it with base:.")
-    require("optuna", "tune", "lit-a3c tune")
+        raise ConfigError("tune takes one config. Another one can build on it with base:.")
+    require("optuna", "tune", "tune")
     directory = directory_of(arguments.directory, "tune", arguments.config)
 
     from lit_a3c.experiments.space import read_space
@@ -119,7 +119,7 @@ def _check_space(arguments: argparse.Namespace, ranges: list[Any]) -> dict[str, 
                 try:
                     fit_config([*fixed, *as_options({option: value})])
                 except ConfigError as error:
-                    raise ConfigError(f"--space: {option} {value!r}: {error}") from error
+                    raise ConfigError(f"--space: {error}") from error
     return base
 
 

@@ -21,11 +21,11 @@ def parser() -> VerbParser:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["a", "--ouput", "x"], "lit-a3c plot has no option '--ouput'. Did you mean '--output'?"),
-        (["a", "--out=x"], "lit-a3c plot has no option '--out'. Did you mean '--output'?"),
-        ([], "lit-a3c plot: the following arguments are required: runs."),
-        (["a", "--axis", "step"], "lit-a3c plot: argument --axis: invalid choice: 'step'"),
-        (["a", "--output"], "lit-a3c plot: argument --output: expected one argument."),
+        (["a", "--ouput", "x"], "plot has no option '--ouput'. Did you mean '--output'?"),
+        (["a", "--out=x"], "plot has no option '--out'. Did you mean '--output'?"),
+        ([], "plot: the following arguments are required: runs."),
+        (["a", "--axis", "step"], "plot: argument --axis: invalid choice: 'step'"),
+        (["a", "--output"], "plot: argument --output: expected one argument."),
     ],
 )
 def test_what_is_wrong_is_one_message(parser: VerbParser, options: list[str], says: str) -> None:

@@ -168,7 +168,7 @@ def cpu_seconds(pid: int) -> float:
     ("options", "says"),
     [
         ("play nowhere --page", "--ckpt_path 'nowhere' does not exist."),
-        ("play a --ckpt_path b", "lit-a3c play has two checkpoints: a and --ckpt_path."),
+        ("play a --ckpt_path b", "play has two checkpoints: a and --ckpt_path."),
         ("play a --port 70000", "argument --port: '70000' must be a whole number from 0 to 65535."),
         ("play a --fps none", "argument --fps: 'none' must be a number above 0"),
         ("play a --episodes 0", "argument --episodes: '0' must be a whole number of at least 1."),

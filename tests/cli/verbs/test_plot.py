@@ -70,7 +70,7 @@ def test_the_same_runs_give_the_same_bytes(kind: str, seeds: list[str], cli: Lig
         (["runs", "--output", "c.gif"], "--output 'c.gif' must end in .png or .svg."),
         (["runs", "--output", "there.png"], "--output 'there.png' is there already."),
         (["runs", "--smooth", "0"], "--smooth 0 must be a whole number at least 1."),
-        (["runs", "--x", "step"], "lit-a3c plot: argument --x: invalid choice: 'step'"),
+        (["runs", "--x", "step"], "plot: argument --x: invalid choice: 'step'"),
         (["a=runs", "b=runs"], "is given twice, in two groups."),
     ],
 )

@@ -13,7 +13,7 @@ from tests.cli.conftest import Refused
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ("sweep", "lit-a3c sweep: the following arguments are required: CONFIG."),
+        ("sweep", "sweep: the following arguments are required: CONFIG."),
         ("sweep cartpol.yaml", "--config 'cartpol.yaml' is neither a file nor a shipped config"),
         ("sweep cartpole.yaml --seeds one", "--seeds 'one' must be seeds, whole numbers such as 0 1 2, or a range"),
         ("sweep cartpole.yaml --seeds 4..0", "--seeds '4..0' must be seeds"),
@@ -35,13 +35,13 @@ from tests.cli.conftest import Refused
         ),
         ("sweep cartpole.yaml --directory space.yaml", "--directory 'space.yaml' is no directory."),
         ("sweep cartpole.yaml --output space.yaml --seeds 0", "'space.yaml' is no table of a sweep"),
-        ("tune cartpole.yaml", "lit-a3c tune: the following arguments are required: --space."),
+        ("tune cartpole.yaml", "tune: the following arguments are required: --space."),
         ("tune cartpole.yaml --space none.yaml", "--space 'none.yaml' cannot be read: No such file or directory."),
         (
             "tune cartpole.yaml --space space.yaml",
-            "--space: model.gama 0.9: there is no option '--model.gama'. Did you",
+            "--space: there is no option '--model.gama'. Did you",
         ),
-        ("tune cartpole.yaml --space high.yaml", "--space: model.gamma 2: model.gamma 2.0 must be a number at least 0"),
+        ("tune cartpole.yaml --space high.yaml", "--space: model.gamma 2.0 must be a number at least 0"),
         ("tune cartpole.yaml --space high.yaml --model.gamma 1", "--space: model.gamma is also given as an option"),
         ("tune cartpole.yaml --space budget.yaml", "--space: data.total_steps cannot be searched"),
         ("tune cartpole.yaml --space high.yaml --trials none", "--trials: 'none' must be a whole number"),
