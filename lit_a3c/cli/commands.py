@@ -11,6 +11,7 @@ COMMANDS = {
 """Those of Lightning's trainer, each with what it does."""
 VERBS: dict[str, str] = {
     "plot": "draw the learning curves of runs",
+    "report": "a page about runs that opens in a browser",
     "score": "scores of runs over seeds and environments, with intervals",
 }
 """Those for trained agents and finished runs, each with what it does. ``cli.verbs`` has a module for each."""

@@ -74,7 +74,7 @@ def test_a_command_of_another_system_is_answered_with_ours(verb: str, capsys: py
     message = capsys.readouterr().err
     assert len(message.splitlines()) == 1
     assert message.startswith(f"lit-a3c: there is no command '{verb}'. To ")
-    assert message.partition(": lit-a3c ")[2].split()[0] in COMMANDS
+    assert message.partition(": lit-a3c ")[2].split()[0] in COMMANDS | VERBS
 
 
 def test_the_libraries_are_imported_without_garbage_collection(tmp_path: Path) -> None:

@@ -28,11 +28,11 @@ def labels(file: Path) -> list[str]:
 def test_seeds_are_one_curve_with_a_band_and_the_picture_says_so(
     seeds: list[str], cli: Lightning, tmp_path: Path
 ) -> None:
-    assert cli("plot", "runs", "--output", "c.svg", "--smooth", "5", "--title", "a $title").endswith(
+    assert cli("plot", "runs", "--output", "c.svg", "--smooth", "5", "--title", r"a $\frac$ title").endswith(
         "written to c.svg\n"
     )
     said = labels(tmp_path / "c.svg")
-    assert {"CartPole-v1", "3 seeds", "steps", "train/return", "a $title"} <= set(said)
+    assert {"CartPole-v1", "3 seeds", "steps", "train/return", r"a $\frac$ title"} <= set(said)
     assert "Line: mean over the seeds. Band: 95% bootstrap interval of that mean." in said
     assert "Smoothed: each value is the mean of the last 5 of its run." in said
     assert "FillBetweenPolyCollection" in (tmp_path / "c.svg").read_text()
