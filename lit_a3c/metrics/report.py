@@ -19,7 +19,7 @@ from lit_a3c.metrics.curves import Group, grouped
 from lit_a3c.metrics.drawing import draw_curves
 from lit_a3c.metrics.page import document, element, facts, film, folded, note, table
 from lit_a3c.metrics.runs import Run, printable
-from lit_a3c.metrics.scores import of_seeds
+from lit_a3c.metrics.scores import of_seeds, unequal_episodes
 from lit_a3c.metrics.statistics import standard_deviation
 
 RETURNS = ("train/return", "val/return_mean")
@@ -78,6 +78,8 @@ def _comparison(groups: Sequence[Group], runs: Sequence[Run]) -> Iterator[str]:
         rows.append((group.env_id, label, len(means), _number(estimate.value), _number(sd), interval))
     yield table(["environment", "group", "seeds", "mean return", "sd over seeds", "95% interval over seeds"], rows)
     yield note("Tests of the best checkpoints. The interval is a bootstrap interval of the mean over seeds.")
+    if unequal := unequal_episodes(runs, "best"):
+        yield note(f"Mind that {unequal}.")
     for group in groups:
         if group.repeated_seeds:
             yield note(
@@ -125,6 +127,7 @@ def _scores(run: Run) -> Iterator[str]:
     for checkpoint, score in run.tests.items():
         interval = score.get("ci95")
         shown = _range(interval) if isinstance(interval, list) and len(interval) == 2 else "-"
+        shown = "one episode: none" if score.get("episodes") == 1 else shown
         cells = (_number(score["mean"]), shown, _number(score.get("sd")), score.get("episodes", "-"))
         human = score.get("human_normalized")
         rows.append((checkpoint, *cells, _count(score.get("trained_steps")), "-" if human is None else _number(human)))

@@ -22,6 +22,7 @@ from lit_a3c.metrics.scores import (
     of_seeds,
     of_table,
     references,
+    unequal_episodes,
 )
 from lit_a3c.metrics.statistics import standard_deviation
 from lit_a3c.utils.disk import say
@@ -105,6 +106,8 @@ def _sets(given: Sequence[str], checkpoint: str) -> list[ScoreSet]:
         if seeds := group.repeated_seeds:
             again = f"several runs have the seed {seeds[0]}. If they are copies, the interval is too narrow."
             say(f"{group.env_id}: {again}")
+    if unequal := unequal_episodes(runs, checkpoint):
+        say(f"{unequal}.")
     return merged([*tables, *of_runs(runs, checkpoint)])
 
 
