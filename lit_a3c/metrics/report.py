@@ -171,9 +171,7 @@ def _starts(run: Run) -> Iterator[str]:
     """The command, the machine and the versions of the first start, and what has changed with later ones."""
     yield element("h3", "Command, machine and versions")
     if not run.starts:
-        yield note(
-            "This run has no starts.jsonl: it was made by an older version. Its command and machine are not known."
-        )
+        yield note("Not known: the run has no starts.jsonl. It was made from Python, or by an older version.")
         return
     times = f"Started {len(run.starts)} times." if len(run.starts) > 1 else "Started once, never continued."
     yield note(f"{times} Workers that were replaced are not in the files of a run; their steps are those discarded.")

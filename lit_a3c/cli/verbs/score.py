@@ -44,7 +44,12 @@ def parser() -> VerbParser:
         "`lit-a3c test`, or of a CSV file.",
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{HELP}; or CSV files of scores")
-    parser.add_argument("--against", nargs="+", metavar="RUN", help="also the probability of an improvement over these")
+    parser.add_argument(
+        "--against",
+        action="append",
+        metavar="RUN",
+        help="also the probability of an improvement over these; may be given several times",
+    )
     parser.add_argument(
         "--checkpoint", default="best", choices=["best", "last"], help="the checkpoint whose test counts (best)"
     )

@@ -81,7 +81,7 @@ def test_intervals_of_aggregates_with_scores_of_a_file(cli: Lightning, tmp_path:
         (["runs", "--checkpoint", "last"], "has no test-last.json (only test-best.json)."),
         (["runs", "others"], "the runs of CartPole-v1 differ in model.gamma, and are not seeds of one experiment."),
         (["runs", "--output", "s.txt"], "--output 's.txt' must end in .json or .csv."),
-        (["runs", "--against", "a=runs", "b=others"], "--against takes one group of runs."),
+        (["runs", "--against", "a=runs", "--against", "b=others"], "--against takes one group of runs."),
         (["runs", "--reference", "no.csv"], "'no.csv' cannot be read"),
     ],
 )
