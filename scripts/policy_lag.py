@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import sys
 import tempfile
 from collections import deque
@@ -26,6 +25,7 @@ from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.engines.registry import SOURCES
 from lit_a3c.engines.serial import SerialSource
 from lit_a3c.experiments.run import NO_VIDEO
+from lit_a3c.metrics.rows import ReadableRows
 
 METRICS = ("train/return", "val/return_mean", "train/policy_lag")
 
@@ -85,7 +85,7 @@ def train(config: str, *options: str) -> list[dict[str, str]]:
         if code:
             sys.exit(code)
         [file] = Path(directory).rglob("metrics.csv")
-        return list(csv.DictReader(file.read_text().splitlines()))
+        return list(ReadableRows(file))
 
 
 def numbers(rows: list[dict[str, str]], metric: str) -> list[float]:

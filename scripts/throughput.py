@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import signal
@@ -20,6 +19,7 @@ import yaml
 from reproduce import ROOT
 
 from lit_a3c.experiments.run import NO_VIDEO
+from lit_a3c.metrics.rows import ReadableRows
 
 NEVER = 10**9
 EXTRAS = {"bf16": {"trainer.precision": "bf16-mixed"}, "gpu": {"trainer.accelerator": "gpu"}}
@@ -106,8 +106,7 @@ def rows(directory: Path) -> list[tuple[float, float]]:
     found: list[tuple[float, float]] = []
     before = 0.0
     for file in directory.glob("runs/**/metrics.csv"):
-        whole_lines = file.read_text().rpartition("\n")[0].splitlines()
-        for row in csv.DictReader(whole_lines):
+        for row in ReadableRows(file):
             if rate := row.get("train/steps_per_second"):
                 steps, before = float(row["step"]) - before, float(row["step"])
                 found.append((steps, steps / float(rate)))

@@ -13,6 +13,7 @@ VERBS: dict[str, str] = {
     "play": "watch a trained agent, in a window or in a browser",
     "agents": "list the trained agents that come with the package",
     "plot": "draw the learning curves of runs",
+    "report": "a page about runs that opens in a browser",
     "score": "scores of runs over seeds and environments, with intervals",
     "sweep": "train and test one config with several seeds and environments",
     "tune": "search for better values of options, with Optuna",

@@ -109,7 +109,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
                 A3C,
                 RolloutDataModule,
                 save_config_callback=SaveConfigToCheckpoint,
-                save_config_kwargs={"save_to_log_dir": False},
+                save_config_kwargs={"save_to_log_dir": False, "command": argv},
                 seed_everything_default=True,
                 parser_class=Parser,
                 auto_configure_optimizers=False,

@@ -112,7 +112,8 @@ def _directories(given: str) -> list[Path]:
     if given in ("last", "best") and not Path(given).exists():
         from lit_a3c.checkpoint.find import resolve_checkpoint  # imports torch
 
-        return [resolve_checkpoint(given, given, "the run").parents[1]]
+        holder = resolve_checkpoint(given, given, "the run").parent
+        return [holder.parent if holder.name == "checkpoints" else holder]
     path = user_path(given, "the run")
     if glob.has_magic(given) and not path.exists():  # the shell leaves NAME=PATTERN as it is
         matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if Path(match).is_dir()]  # noqa: PTH207

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -14,6 +15,7 @@ from lit_a3c.checkpoint.trust import config_of
 from lit_a3c.cli.configs import SECTIONS
 from lit_a3c.cli.run_directory import write_config
 from lit_a3c.metrics.config import log_config, log_result
+from lit_a3c.metrics.starts import record_start
 from lit_a3c.module import A3C
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError
@@ -22,8 +24,18 @@ from lit_a3c.utils.errors import ConfigError
 class SaveConfigToCheckpoint(SaveConfigCallback):
     """Writes the config of a training into its directory, into its checkpoints and into its loggers.
 
-    A checkpoint names no loggers of other packages: only the user says where metrics are sent.
+    A checkpoint names no loggers of other packages: only the user says where metrics are sent. The directory also gets
+    a line about each start of the training.
+
+    Args:
+        args: Those of Lightning's ``SaveConfigCallback``.
+        command: The arguments of the command.
+        kwargs: As ``args``.
     """
+
+    def __init__(self, *args: Any, command: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._command = command
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
@@ -33,6 +45,11 @@ class SaveConfigToCheckpoint(SaveConfigCallback):
         write_config(str(run_directory(trainer)), self._text)
         for logger in trainer.loggers:
             log_config(logger, self._text)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, A3C)
+        if trainer.is_global_zero:
+            record_start(run_directory(trainer), self._command, pl_module.steps, str(trainer.strategy.root_device))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.of_checkpoint()

@@ -47,7 +47,7 @@ class Page:
         ConfigError: The port is in use, or there is no such address.
     """
 
-    tick = None
+    tick: float | None = None
 
     def __init__(self, host: str, port: int, title: str, controls: Any) -> None:
         self.controls, self.host = controls, host

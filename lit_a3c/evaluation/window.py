@@ -33,7 +33,7 @@ class Window:
         ConfigError: There is no screen after all.
     """
 
-    tick = TICK_SECONDS
+    tick: float | None = TICK_SECONDS
 
     def __init__(self, controls: Any) -> None:
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")

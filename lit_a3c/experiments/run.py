@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 from lit_a3c.checkpoint.find import read_checkpoint, resolve_checkpoint
 from lit_a3c.experiments.results import Cell, commit, versions
+from lit_a3c.metrics.rows import ReadableRows
 from lit_a3c.metrics.run_lock import LOCK
 from lit_a3c.utils.errors import RunError
 from lit_a3c.utils.yaml_strict import load_yaml
@@ -108,13 +108,12 @@ class Run:
         }
         episodes = load_yaml((self.directory / "config.yaml").read_text())["data"]["eval_episodes"]
         seconds, found = {0: 0.0}, []
-        with self.metrics.open(newline="") as file:
-            for row in csv.DictReader(file):
-                seconds[int(row["step"])] = float(row["seconds"])
-                if row.get("val/return_mean"):
-                    score = {"mean": row["val/return_mean"], "sd": row["val/return_sd"], "episodes": episodes}
-                    axes = {"steps": row["step"], "frames": int(float(row["frames"])), "seconds": row["seconds"]}
-                    found.append(common | axes | score | {"evaluation": "validation"})
+        for row in ReadableRows(self.metrics):
+            seconds[int(row["step"])] = float(row["seconds"])
+            if row.get("val/return_mean"):
+                score = {"mean": row["val/return_mean"], "sd": row["val/return_sd"], "episodes": episodes}
+                axes = {"steps": row["step"], "frames": int(float(row["frames"])), "seconds": row["seconds"]}
+                found.append(common | axes | score | {"evaluation": "validation"})
         for name in TESTED:
             if not self._score(name).exists():
                 continue
@@ -143,16 +142,4 @@ class Run:
 
 def column(metrics: Path, name: str) -> list[tuple[int, float]]:
     """A metric with its steps, of a file that may be growing or may not be there yet."""
-    try:
-        with metrics.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError:
-        return []
-    found = []
-    for row in rows:
-        try:
-            if row.get(name):
-                found.append((int(row["step"]), float(row[name] or "nan")))
-        except (TypeError, ValueError, KeyError):  # the end of the file is being written
-            continue
-    return found
+    return [(int(row["step"]), float(row[name])) for row in ReadableRows(metrics) if row.get(name)]

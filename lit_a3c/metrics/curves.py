@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,12 +126,23 @@ def differences(runs: Sequence[Run]) -> list[str]:
 def _label(run: Run, rivals: list[Run]) -> str:
     if run.tag is not None:
         return printable(run.tag)
-    names = differences(rivals)
-    if not run.experiment or not names:
-        return run.name if len(rivals) > 1 else run.env_id
-    parts = [f"{name.rpartition('.')[2]} {_word(run.experiment.get(name))}" for name in names]
-    more = f", and {len(parts) - SHOWN} more options" if len(parts) > SHOWN else ""
-    return printable(", ".join(parts[:SHOWN])) + more
+    if len(rivals) == 1:
+        return run.env_id
+    parts = list(_own_options(run, differences(rivals)))
+    more = f", and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
+    return printable(", ".join(parts[:SHOWN])) + more if parts else run.name
+
+
+def _own_options(run: Run, names: Sequence[str]) -> Iterator[str]:
+    """Those of these options that a run has, in words. A class stands for its arguments, too."""
+    classes = tuple(name.removesuffix("class_path") + "init_args" for name in names if name.endswith(".class_path"))
+    for name in names:
+        value = run.experiment.get(name)
+        if value is None or name.startswith(classes):
+            continue
+        if name.endswith(".class_path"):
+            name, value = name.removesuffix(".class_path"), str(value).rpartition(".")[2]
+        yield f"{name.rpartition('.')[2]} {_word(value)}"
 
 
 def _word(value: object) -> str:

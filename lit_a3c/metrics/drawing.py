@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -58,6 +59,7 @@ def draw_curves(
         "svg.hashsalt": "lit-a3c" + title,
         "svg.fonttype": "none" if inline else "path",
         "font.size": 9,
+        "legend.framealpha": 0.0 if inline else 0.6,
         "text.parse_math": False,
         **(dict.fromkeys(COLOURED, FOREGROUND) if inline else {}),
     }
@@ -129,7 +131,7 @@ def _figure(panels: dict[str, list[Any]], metrics: Sequence[str], axis: str, smo
             _draw(panel, curve, scale, colour, number, metric if len(metrics) > 1 else "")
         panel.set(title=env_id, xlabel=name, ylabel=metrics[0] if len(metrics) == 1 else "")
         panel.grid(alpha=0.25)
-        panel.legend(fontsize="small", framealpha=0.6)
+        panel.legend(fontsize="small")
         if axis != "time":
             panel.xaxis.set_major_formatter(_short)
     if title:
@@ -161,4 +163,5 @@ def _short(value: float, _: Any = None) -> str:
 def _for_a_page(svg: bytes) -> bytes:
     """The element alone, with the colour of the page for its text and lines."""
     text = svg.decode()
-    return text[text.index("<svg") :].replace(FOREGROUND, "currentColor").encode()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    return text.replace(FOREGROUND, "currentColor").encode()

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_a3c.metrics.rows import ReadableRows
+from lit_a3c.metrics.starts import STARTS, read_starts
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 from lit_a3c.utils.yaml_strict import load_yaml
 
@@ -115,6 +116,21 @@ class Run:
                 points[at] = value
         ordered = sorted(points.items())
         return np.array([x for x, _ in ordered], np.float64), np.array([y for _, y in ordered], np.float64)
+
+    @cached_property
+    def starts(self) -> list[dict[str, Any]]:
+        """What is known of each start of the training, see :mod:`lit_a3c.metrics.starts`; none for older runs."""
+        try:
+            return read_starts(_text(self.directory / STARTS))
+        except (OSError, ConfigError):
+            return []
+
+    @cached_property
+    def video(self) -> Path | None:
+        """The newest whole video."""
+        files = [file for file in self.directory.glob("videos/*.mp4") if file.is_file() and not file.is_symlink()]
+        files = [file for file in files if not file.name.endswith(".partial.mp4")]
+        return max(files, key=lambda file: file.stat().st_mtime, default=None)
 
     @cached_property
     def tests(self) -> dict[str, dict[str, Any]]:

@@ -196,6 +196,16 @@ def merged(sets: Sequence[ScoreSet]) -> list[ScoreSet]:
     return [ScoreSet(name, by_environment) for name, by_environment in found.items()]
 
 
+def unequal_episodes(runs: Sequence[Run], checkpoint: str) -> str:
+    """What to say where the tests of some runs have fewer episodes than those of others; else empty."""
+    numbers = {str(run.directory): run.tests[checkpoint].get("episodes") for run in runs if checkpoint in run.tests}
+    counts = {name: number for name, number in numbers.items() if isinstance(number, int)}
+    if len(set(counts.values())) < 2:
+        return ""
+    few = min(counts, key=lambda name: counts[name])
+    return f"the tests have up to {max(counts.values())} episodes, and that of {few} has {counts[few]}"
+
+
 def _means(runs: Sequence[Run], checkpoint: str) -> Array:
     return np.array([run.tests[checkpoint]["mean"] for run in runs], np.float64)
 

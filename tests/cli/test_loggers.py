@@ -51,7 +51,8 @@ def test_no_logger_keeps_the_files_of_each_run_apart(cli: Lightning, tmp_path: P
         out = cli(*SHORT, "--trainer.logger", "false", "--trainer.log_every_n_steps", "1")
     runs = tmp_path / RUN.parent
     assert {run.name for run in runs.iterdir()} == {"version_0", "version_1"}
-    assert {file.name for file in (runs / "version_1").iterdir()} == {".lock", "config.yaml", "checkpoints"}
+    files = {file.name for file in (runs / "version_1").iterdir()}
+    assert files == {".lock", "config.yaml", "starts.jsonl", "checkpoints"}
     assert next_command(out, "next")[2] == str(RUN.parent / "version_1")
     cli("fit", "--ckpt_path", str(RUN), "--trainer.max_steps", "8")
     assert read(runs / "version_0/checkpoints/last.ckpt")["steps"] == 8 * ROLLOUT

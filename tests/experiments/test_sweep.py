@@ -104,7 +104,7 @@ def test_each_environment_has_a_directory() -> None:
     assert directory_name("my_env:Corridor-v0") == "my_env-Corridor-v0"
 
 
-@pytest.mark.campaign
+@pytest.mark.exhaustive
 def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
     longer = ["--data.total_steps", "60000", "--trainer.log_every_n_steps", "10"]
     command = ["sweep", "cartpole.yaml", "--seeds", "0..1", "--parallel", "2", *SMALL, *longer]

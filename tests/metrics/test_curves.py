@@ -26,6 +26,12 @@ def test_seeds_of_one_config_are_one_group_and_other_configs_are_others(tmp_path
     assert groups[0].repeated_seeds == []
 
 
+def test_a_label_names_a_class_by_its_last_word_and_leaves_out_its_arguments(tmp_path: Path) -> None:
+    heads = [{"class_path": "lit_a3c.BetaHead", "init_args": {"x": 1}}, {"class_path": "lit_a3c.GaussianHead"}]
+    runs = [Run(write_run(tmp_path / str(i), head=head)) for i, head in enumerate(heads)]
+    assert [group.label for group in grouped(runs)] == ["head BetaHead", "head GaussianHead"]
+
+
 def test_a_tag_is_a_group_whatever_the_configs(tmp_path: Path) -> None:
     runs = [Run(write_run(tmp_path / str(i), gamma=0.9 + i / 100), "mine") for i in range(2)]
     (group,) = grouped(runs)

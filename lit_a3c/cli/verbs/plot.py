@@ -24,10 +24,9 @@ def parser() -> VerbParser:
     parser.add_argument("--x", default="steps", choices=list(AXES), help="the horizontal axis (steps)")
     parser.add_argument(
         "--metric",
-        nargs="+",
-        default=["train/return"],
+        action="append",
         metavar="NAME",
-        help="columns of metrics.csv (train/return), for example val/return_mean",
+        help="a column of metrics.csv (train/return), for example val/return_mean; may be given several times",
     )
     parser.add_argument("--smooth", type=int, default=1, metavar="N", help="draw the mean of the last N values (1)")
     parser.add_argument("--title", default="", help="the title of the picture")
@@ -44,13 +43,14 @@ def run(arguments: argparse.Namespace) -> int:
     check_number("--smooth", arguments.smooth, low=1, whole=True)
     output = output_file(arguments.output, KINDS, overwrite=arguments.overwrite)
     runs = with_metrics(find_runs(arguments.runs), arguments.runs)
-    for metric in arguments.metric:
+    metrics = arguments.metric or ["train/return"]
+    for metric in metrics:
         check_metric(runs, metric)
     require_matplotlib("plot")
     groups = grouped(runs)
     warn(groups)
     options = {"axis": arguments.x, "smooth": arguments.smooth, "title": arguments.title}
-    write_output(output, draw_curves(groups, arguments.metric, kind=output.suffix.lower(), **options))
+    write_output(output, draw_curves(groups, metrics, kind=output.suffix.lower(), **options))
     return 0
 
 

@@ -22,6 +22,7 @@ from lit_a3c.metrics.scores import (
     of_seeds,
     of_table,
     references,
+    unequal_episodes,
 )
 from lit_a3c.metrics.statistics import standard_deviation
 from lit_a3c.utils.disk import say
@@ -43,7 +44,12 @@ def parser() -> VerbParser:
         "`lit-a3c test`, or of a CSV file.",
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{HELP}; or CSV files of scores")
-    parser.add_argument("--against", nargs="+", metavar="RUN", help="also the probability of an improvement over these")
+    parser.add_argument(
+        "--against",
+        action="append",
+        metavar="RUN",
+        help="also the probability of an improvement over these; may be given several times",
+    )
     parser.add_argument(
         "--checkpoint", default="best", choices=["best", "last"], help="the checkpoint whose test counts (best)"
     )
@@ -105,6 +111,8 @@ def _sets(given: Sequence[str], checkpoint: str) -> list[ScoreSet]:
         if seeds := group.repeated_seeds:
             again = f"several runs have the seed {seeds[0]}. If they are copies, the interval is too narrow."
             say(f"{group.env_id}: {again}")
+    if unequal := unequal_episodes(runs, checkpoint):
+        say(f"{unequal}.")
     return merged([*tables, *of_runs(runs, checkpoint)])
 
 

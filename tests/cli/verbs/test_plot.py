@@ -12,6 +12,7 @@ from tests.cli.conftest import Refused
 from tests.commands import Lightning, launch
 from tests.metrics.run_files import write_run
 
+METRICS = ["--metric", "train/return", "--metric", "val/return_mean"]
 LABELS = re.compile(r"<!-- (.*?) -->")
 """Every text of an SVG by matplotlib, whose letters are drawn, stands in a comment beside it."""
 
@@ -28,18 +29,18 @@ def labels(file: Path) -> list[str]:
 def test_seeds_are_one_curve_with_a_band_and_the_picture_says_so(
     seeds: list[str], cli: Lightning, tmp_path: Path
 ) -> None:
-    assert cli("plot", "runs", "--output", "c.svg", "--smooth", "5", "--title", "a $title").endswith(
+    assert cli("plot", "runs", "--output", "c.svg", "--smooth", "5", "--title", r"a $\frac$ title").endswith(
         "written to c.svg\n"
     )
     said = labels(tmp_path / "c.svg")
-    assert {"CartPole-v1", "3 seeds", "steps", "train/return", "a $title"} <= set(said)
+    assert {"CartPole-v1", "3 seeds", "steps", "train/return", r"a $\frac$ title"} <= set(said)
     assert "Line: mean over the seeds. Band: 95% bootstrap interval of that mean." in said
     assert "Smoothed: each value is the mean of the last 5 of its run." in said
     assert "FillBetweenPolyCollection" in (tmp_path / "c.svg").read_text()
 
 
 def test_one_seed_is_a_line_and_has_no_interval(seeds: list[str], cli: Lightning, tmp_path: Path) -> None:
-    cli("plot", seeds[0], "--metric", "train/return", "val/return_mean", "--x", "time", "--output", "c.svg")
+    cli("plot", *METRICS, seeds[0], "--x", "time", "--output", "c.svg")
     said = labels(tmp_path / "c.svg")
     assert {"train/return, 1 seed", "val/return_mean, 1 seed", "One seed: no interval.", "seconds of training"} <= set(
         said

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lit_a3c.cli.main import main
 from tests.cli.conftest import Refused
 from tests.commands import ROOT, Lightning
 from tests.metrics.run_files import write_run, write_test
@@ -37,6 +38,15 @@ def test_against_others(seeds: None, cli: Lightning) -> None:
     assert lines[3] == "against:"
     better = "probability that a run of mine is better than one of the others, in CartPole-v1"
     assert lines[-1] == f"{better}: 0.500 (0.000 to 1.000)"
+
+
+def test_tests_of_fewer_episodes_are_named(
+    seeds: None, cli: Lightning, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "runs/v1/test-best.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"episodes": 1}))
+    assert main(["score", "runs"]) == 0
+    assert capfd.readouterr().err == "lit-a3c: the tests have up to 3 episodes, and that of runs/v1 has 1.\n"
 
 
 def test_one_seed_is_said(seeds: None, cli: Lightning) -> None:
@@ -71,7 +81,7 @@ def test_intervals_of_aggregates_with_scores_of_a_file(cli: Lightning, tmp_path:
         (["runs", "--checkpoint", "last"], "has no test-last.json (only test-best.json)."),
         (["runs", "others"], "the runs of CartPole-v1 differ in model.gamma, and are not seeds of one experiment."),
         (["runs", "--output", "s.txt"], "--output 's.txt' must end in .json or .csv."),
-        (["runs", "--against", "a=runs", "b=others"], "--against takes one group of runs."),
+        (["runs", "--against", "a=runs", "--against", "b=others"], "--against takes one group of runs."),
         (["runs", "--reference", "no.csv"], "'no.csv' cannot be read"),
     ],
 )
