@@ -36,8 +36,11 @@ was trained.
 
 
 def is_agent_file(data: bytes) -> bool:
-    """Whether these bytes begin as a safetensors file does. A checkpoint of torch begins otherwise."""
-    return len(data) > 8 and data[8:9] == b"{" and not data.startswith((b"PK", b"\x80"))
+    """Whether these bytes begin as a safetensors file does: JSON after eight bytes, which may be any.
+
+    The ninth byte of a checkpoint is 0 in torch's archives, and 0xf9 in torch's older format.
+    """
+    return data[8:9] == b"{"
 
 
 def read_header(file: Path) -> dict[str, Any]:

@@ -36,7 +36,7 @@ examples:
   lit-a3c fit --config atari.yaml --print_config        every option's value
   lit-a3c fit --ckpt_path last                          go on with the last run
   lit-a3c test --ckpt_path runs/Pong-v5/version_0
-  lit-a3c play agent:CartPole-v1                        watch a trained agent
+  lit-a3c play agent:HalfCheetah-v5                     watch a trained agent
 
 options:
   -h, --help                this text

@@ -33,6 +33,14 @@ def test_an_agent_is_read_as_it_was(tmp_path: Path, options: dict[str, Any]) -> 
     assert module.init_from(file) == []
 
 
+def test_the_length_of_the_header_may_look_like_another_format() -> None:
+    """It stands in the first bytes. Of the lengths here one begins like a pickle, 0x80."""
+    checkpoint = checkpoint_of(make_module())
+    files = [pack(checkpoint, describe(checkpoint, sections=SECTIONS, command="x" * n)) for n in range(0, 256, 8)]
+    assert any(file.startswith(b"\x80") for file in files)
+    assert all(deserialize(file)["steps"] == 1000 for file in files)
+
+
 def test_half_precision_is_for_weights_alone() -> None:
     """A count of a million observations has no place in it, nor has the variance of a position."""
     module = make_module(normalize_returns=True)
