@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import statistics
 import subprocess
 import sys
@@ -11,6 +10,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
+from agents_trainings import TRAININGS
 
 from lit_a3c import A3C
 from lit_a3c.checkpoint.agent_file import describe, pack
@@ -25,8 +27,6 @@ AGENTS = ROOT / "lit_a3c/agents"
 PAGE = ROOT / "docs/agents.md"
 BEGIN, END = "<!-- scripts/agents.py writes what follows -->\n", "<!-- to here -->\n"
 """What stands around the tables of the page."""
-HOW = "training.json"
-"""File of a run with the command that has trained it, and with the versions of the packages."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,14 @@ def pack_agent(name: str, runs: list[Finished]) -> None:
     """
     file = AGENTS / f"{name}{SUFFIX}"
     chosen = max(runs, key=lambda run: run.validation)
-    how = json.loads((chosen.directory / HOW).read_text())
     checkpoint, score = read_checkpoint(chosen.best), chosen.score
+    num_workers = yaml.safe_load(checkpoint["config"])["num_workers"]
     about = describe(
         checkpoint,
         sections=SECTIONS,
         score=score,
         seeds=[run.score for run in sorted(runs, key=lambda run: run.seed)],
-        command=_without_place(how["command"]),
-        versions=how["versions"],
+        command=TRAININGS[name].command(chosen.seed, num_workers),
     )
     if file.exists() and read_header(file)["seeds"] == about["seeds"]:
         return
@@ -118,8 +117,3 @@ def _test(name: str, data: bytes) -> float:
         subprocess.run(command, cwd=directory, stdout=subprocess.DEVNULL, check=True)
         (score,) = Path(directory).glob("runs/*/agent/test-*.json")
         return float(json.loads(score.read_text())["mean"])
-
-
-def _without_place(command: str) -> str:
-    """A command without the options that say where its run is."""
-    return shlex.join([word for word in shlex.split(command) if not word.startswith("--trainer.logger.")])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from experiments import WITHOUT_CONTACT
-
-from lit_a3c.experiments.run import NO_VIDEO
 
 
 @dataclass(frozen=True)
@@ -27,27 +25,20 @@ class Training:
     total_steps: int
     options: tuple[str, ...] = ()
 
-    def command(self, run: Path, seed: int, further: tuple[str, ...]) -> list[str]:
-        """The arguments of ``lit-a3c`` that train with this seed.
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The options of ``lit-a3c fit`` beside the config and the environment."""
+        return (f"--data.total_steps={self.total_steps}", *self.options)
+
+    def command(self, seed: int, num_workers: int) -> str:
+        """What a user types to train such an agent.
 
         Args:
-            run: Directory of the run, ``SAVE_DIR/NAME/VERSION``.
             seed: The seed.
-            further: Options of the user's own. They come last, so they win.
+            num_workers: Its worker processes.
         """
-        return [
-            "fit",
-            f"--config={self.config}.yaml",
-            f"--data.env_id={self.env_id}",
-            f"--data.total_steps={self.total_steps}",
-            *self.options,
-            f"--seed_everything={seed}",
-            NO_VIDEO,
-            f"--trainer.logger.save_dir={run.parents[1]}",
-            f"--trainer.logger.name={run.parent.name}",
-            f"--trainer.logger.version={run.name}",
-            *further,
-        ]
+        words = [f"--config={self.config}.yaml", f"--data.env_id={self.env_id}", *self.given]
+        return shlex.join(["lit-a3c", "fit", *words, f"--seed_everything={seed}", f"--num_workers={num_workers}"])
 
 
 def _mujoco(name: str, total_steps: int, *options: str, config: str = "mujoco") -> Training:

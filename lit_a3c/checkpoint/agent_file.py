@@ -7,7 +7,6 @@ what :func:`lit_a3c.checkpoint.io.load_verified` returns, marked with ``weights_
 from __future__ import annotations
 
 import importlib.metadata
-import platform
 from collections.abc import Collection
 from typing import Any
 
@@ -22,11 +21,10 @@ from lit_a3c.checkpoint.compatibility import check_contents
 from lit_a3c.checkpoint.errors import CorruptCheckpointError
 from lit_a3c.checkpoint.trust import config_of
 from lit_a3c.utils.errors import ConfigError
+from lit_a3c.utils.versions import installed_versions
 
 WEIGHTS_ONLY = "weights_only"
 """Key of a checkpoint that came from an agent file. No training can go on from it."""
-PACKAGES = ("lit-a3c", "torch", "lightning", "torchrl", "gymnasium", "mujoco", "ale-py")
-"""Packages whose versions a score may depend on."""
 NUMBERS = (torch.float16, torch.float32, torch.float64, torch.int64, torch.int32, torch.uint8, torch.bool)
 """Types that a tensor may have."""
 HALF_MAX = torch.finfo(torch.float16).max
@@ -123,17 +121,6 @@ def unpack(data: bytes, map_location: Any = "cpu") -> dict[str, Any]:
         "epoch": 0,
         "global_step": 0,
     }
-
-
-def installed_versions() -> dict[str, str]:
-    """Of Python and of the packages that a score may depend on."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:

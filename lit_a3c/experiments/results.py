@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
-import importlib.metadata
 import io
-import platform
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,9 +13,8 @@ from typing import Any, NamedTuple
 from lit_a3c import __version__
 from lit_a3c.utils.disk import replace_whole
 from lit_a3c.utils.errors import ConfigError
+from lit_a3c.utils.versions import installed_versions
 
-PACKAGES = ("torch", "lightning", "torchrl", "gymnasium", "mujoco", "ale-py")
-"""Whose versions are in each row."""
 FIELDS = (
     *("experiment", "config", "environment", "seed", "evaluation", "steps", "frames", "seconds", "mean", "sd"),
     *("episodes", "engine", "workers", "commit", "versions"),
@@ -68,11 +65,9 @@ def append(output: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     replace_whole(output, (before + text.getvalue()).encode())
 
 
-@functools.cache
 def versions() -> str:
     """Of Python and of the packages that decide what a training does."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return " ".join(f"{name}-{version}" for name, version in {"python": platform.python_version(), **found}.items())
+    return " ".join(f"{name}-{version}" for name, version in installed_versions().items())
 
 
 @functools.cache

@@ -6,7 +6,6 @@ It says what no other file of a run does: the command, the versions, and the mac
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import json
 import os
 import platform
@@ -14,12 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lit_a3c import __version__
 from lit_a3c.utils.disk import append_whole, reason, say
+from lit_a3c.utils.versions import installed_versions
 
 STARTS = "starts.jsonl"
-PACKAGES = ("torch", "lightning", "torchrl", "tensordict", "gymnasium", "numpy", "ale-py", "mujoco")
-"""Packages whose versions are written, where they are installed."""
 
 
 def record_start(directory: Path, command: Sequence[str], step: int, device: str) -> None:
@@ -36,7 +33,7 @@ def record_start(directory: Path, command: Sequence[str], step: int, device: str
         "command": list(command),
         "step": step,
         "machine": {**machine(), "device": device},
-        "versions": versions(),
+        "versions": installed_versions(),
     }
     file = directory / STARTS
     try:
@@ -61,17 +58,6 @@ def machine() -> dict[str, Any]:
     if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
         memory["memory_gib"] = round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
     return {**found, "cores": cores, **memory}
-
-
-def versions() -> dict[str, str]:
-    """Those of Python, of this package and of :data:`PACKAGES`."""
-    found = {"python": platform.python_version(), "lit-a3c": __version__}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def read_starts(text: str) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ def test_speed_and_limit(tmp_path: Path) -> None:
     assert f"| lit-a3c serial | {rate:,.0f} |" in printed
 
 
-@pytest.mark.campaign
+@pytest.mark.exhaustive
 def test_the_code_of_another_checkout_is_measured_in_turns(tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(ROOT / "lit_a3c", other / "lit_a3c", ignore=shutil.ignore_patterns("__pycache__"))  # follows links

@@ -19,10 +19,10 @@ from tests.disks import can_mount
         ["hostile"],
         ["workers", "--times", "1"],
         ["workers", "--times", "1", "--engine", "hogwild"],
-        ["signals", "--times", "11"],
+        ["signals", "--times", "6"],
         ["soak", "--minutes", "0.3"],
         ["disk", "--times", "2"],
-        ["race", "--times", "4"],
+        ["race", "--times", "2"],
     ],
     ids=" ".join,
 )
