@@ -111,8 +111,8 @@ agent.steps, score["test/return_mean"]
 
 # %%
 trainer(devices=1, callbacks=[VideoRecorder()]).predict(agent, data)
-[film] = Path("videos").glob("predict-*.mp4")
-Video(film, embed=True)
+[recorded] = Path("videos").glob("predict-*.mp4")
+Video(recorded, embed=True)
 
 # %% [markdown]
 # ## Acting

@@ -84,7 +84,7 @@ def folded(summary: str, text: str) -> str:
     return f"<details>{element('summary', summary)}{element('pre', text)}</details>"
 
 
-def film(data: bytes) -> str:
+def video(data: bytes) -> str:
     """A video in H.264, inside the page."""
     source = base64.b64encode(data).decode()
     return f'<video controls loop muted playsinline preload="metadata" src="data:video/mp4;base64,{source}"></video>'

@@ -1,4 +1,4 @@
-"""A page about runs: curves, film, scores, config, ledger, machine and command of each, and a comparison.
+"""A page about runs: curves, video, scores, config, ledger, machine and command of each, and a comparison.
 
 A run may be a stranger's. Every text of its files is escaped, and no file outside its directory is read.
 """
@@ -17,14 +17,14 @@ import yaml
 
 from lit_a3c.metrics.curves import Group, grouped
 from lit_a3c.metrics.drawing import draw_curves
-from lit_a3c.metrics.page import document, element, facts, film, folded, note, table
+from lit_a3c.metrics.page import document, element, facts, folded, note, table, video
 from lit_a3c.metrics.runs import Run, printable
 from lit_a3c.metrics.scores import of_seeds, unequal_episodes
 from lit_a3c.metrics.statistics import standard_deviation
 
 RETURNS = ("train/return", "val/return_mean")
 """The curves of a run."""
-LARGEST_FILM = 24 * 2**20
+LARGEST_VIDEO = 24 * 2**20
 """Bytes of the largest video that goes into a page."""
 
 
@@ -95,7 +95,7 @@ def _section(number: int, run: Run, difference: Difference | None, *, alone: boo
     (group,) = grouped([run])
     if drawn := [metric for metric in RETURNS if metric in run.metrics]:
         yield draw_curves([group], drawn, kind=".svg", title="", inline=True).decode()
-    yield from _film(run)
+    yield from _video(run)
     yield element("h3", "Score")
     yield from _scores(run)
     yield element("h3", "Training")
@@ -104,18 +104,18 @@ def _section(number: int, run: Run, difference: Difference | None, *, alone: boo
     yield from _config(run, difference)
 
 
-def _film(run: Run) -> Iterator[str]:
+def _video(run: Run) -> Iterator[str]:
     if run.video is None:
         return
-    yield element("h3", "Film")
-    if run.video.stat().st_size > LARGEST_FILM:
+    yield element("h3", "Video")
+    if run.video.stat().st_size > LARGEST_VIDEO:
         yield note(f"{run.video.name} is too large for this page.")
         return
     data = run.video.read_bytes()
     if data[4:8] != b"ftyp":
         yield note(f"{run.video.name} is no video.")
         return
-    yield film(data)
+    yield video(data)
     yield note(run.video.name)
 
 

@@ -13,7 +13,7 @@ def parser() -> VerbParser:
     """The options."""
     parser = VerbParser(
         "report",
-        "Write one HTML file about runs, which opens from the disk without any request: curves, film, score, config, "
+        "Write one HTML file about runs, which opens from the disk without any request: curves, video, score, config, "
         "its difference from the shipped one, command, machine, versions, and where every step has gone.",
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help=HELP)

@@ -57,10 +57,10 @@ def test_a_page_holds_what_the_run_has(trained: Path, cli: Lightning, tmp_path: 
     page = Page(tmp_path / "report.html")
     assert_asks_for_nothing(page)
     assert {"svg", "video", "details"} <= page.tags
-    (film,) = (address for address in page.addresses if address.startswith("data:video/mp4;base64,"))
+    (embedded,) = (address for address in page.addresses if address.startswith("data:video/mp4;base64,"))
     video = Run(tmp_path / RUN).video
     assert video is not None
-    assert base64.b64decode(film.partition(",")[2]) == video.read_bytes()
+    assert base64.b64decode(embedded.partition(",")[2]) == video.read_bytes()
     for text in (
         *("CartPole-v1, seed 0", "123.25", "122.25 to 124.25", "One seed: no interval.", "Started once"),
         f"lit-a3c fit --config cartpole.yaml --data.total_steps {STEPS}",
@@ -96,7 +96,7 @@ def hostile_run(directory: Path) -> None:
     secret = directory / "secret"
     secret.write_bytes(b"0000ftyp secret")
     (run / "videos").mkdir()
-    (run / "videos/film.mp4").symlink_to(secret)
+    (run / "videos/video.mp4").symlink_to(secret)
 
 
 def test_markup_of_a_stranger_is_text(cli: Lightning, tmp_path: Path) -> None:
