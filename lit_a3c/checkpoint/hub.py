@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from lit_a3c.checkpoint.agent_header import is_agent_file
 from lit_a3c.checkpoint.download import MAX_BYTES
-from lit_a3c.checkpoint.model_card import FILE
+from lit_a3c.checkpoint.model_card import FILE, HUB
 from lit_a3c.utils.errors import ConfigError, RunError
+from lit_a3c.utils.extras import require
 
 T = TypeVar("T")
 
@@ -33,10 +34,10 @@ def pull(uri: str) -> Path:
         ConfigError: There is no such repository, revision or file, it may not be read, is too large, or is no agent.
         RunError: The server cannot be reached, or has failed.
     """
-    repository, at, revision = uri.removeprefix("hf://").partition("@")
+    repository, at, revision = uri.removeprefix(HUB).partition("@")
     if not NAME.fullmatch(repository) or (at and not revision):
         raise ConfigError(f"{uri!r} is no name of an agent: it must be hf://user/agent or hf://user/agent@revision.")
-    library = _library(f"{uri!r}")
+    library: Any = require("huggingface_hub", "hub", repr(uri))
     endpoint = os.environ.get("HF_ENDPOINT") or None  # the library has looked at it when it was imported
 
     def fetch(**options: Any) -> Any:
@@ -71,7 +72,7 @@ def push(files: dict[str, bytes], repository: str, *, private: bool, endpoint: s
     """
     if not NAME.fullmatch(repository):
         raise ConfigError(f"{repository!r} is no name of a repository: it must be user/agent.")
-    library = _library("push")
+    library: Any = require("huggingface_hub", "hub", "push")
     api = library.HfApi(endpoint=endpoint or os.environ.get("HF_ENDPOINT") or None, library_name="lit-a3c")
     operations = [library.CommitOperationAdd(name, content) for name, content in files.items()]
 
@@ -81,13 +82,6 @@ def push(files: dict[str, bytes], repository: str, *, private: bool, endpoint: s
         return str(url)
 
     return _asked(f"{repository!r} cannot be uploaded to {api.endpoint}", upload)
-
-
-def _library(who: str) -> Any:
-    try:
-        return importlib.import_module("huggingface_hub")
-    except ImportError as error:
-        raise ConfigError(f"{who} needs the package huggingface_hub: pip install 'lit-a3c[hub]'") from error
 
 
 def _asked(what: str, ask: Callable[[], T]) -> T:

@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+HUB = "hf://"
+"""What stands before ``user/agent``, the name of a repository of the Hugging Face Hub."""
 FILE = "agent.safetensors"
 """Name of the agent file in a repository of the Hub."""
 VIDEO = "replay.mp4"

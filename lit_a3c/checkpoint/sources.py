@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lit_a3c.checkpoint.download import download
+from lit_a3c.checkpoint.model_card import HUB
 from lit_a3c.checkpoint.shipped import PREFIX, shipped_agent
-
-HUB = "hf://"
-"""What stands before ``user/agent``, the name of a repository of the Hugging Face Hub."""
 
 
 def local_copy(given: str, option: str = "") -> Path | None:

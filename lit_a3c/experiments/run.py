@@ -1,4 +1,4 @@
-"""One training of a sweep or a search: trained by ``fit``, scored by ``test``, and begun anew by nobody."""
+"""One training of a sweep or a search: trained by ``fit``, scored by ``test``, and continued where it was."""
 
 from __future__ import annotations
 

@@ -76,8 +76,8 @@ def grouped(runs: Iterable[Run]) -> list[Group]:
         found[run.env_id, key].append(run)
     groups = []
     for (env_id, _), members in found.items():
-        rivals = [others[0] for (other, _), others in found.items() if other == env_id]
-        groups.append(Group(_label(members[0], rivals), env_id, tuple(members)))
+        firsts = [others[0] for (other, _), others in found.items() if other == env_id]
+        groups.append(Group(_label(members[0], firsts), env_id, tuple(members)))
     return groups
 
 
@@ -123,12 +123,12 @@ def differences(runs: Sequence[Run]) -> list[str]:
     return [name for name in names if len({_word(run.experiment.get(name)) for run in runs}) > 1]
 
 
-def _label(run: Run, rivals: list[Run]) -> str:
+def _label(run: Run, firsts: list[Run]) -> str:
     if run.tag is not None:
         return printable(run.tag)
-    if len(rivals) == 1:
+    if len(firsts) == 1:
         return run.env_id
-    parts = list(_own_options(run, differences(rivals)))
+    parts = list(_own_options(run, differences(firsts)))
     more = f", and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
     return printable(", ".join(parts[:SHOWN])) + more if parts else run.name
 

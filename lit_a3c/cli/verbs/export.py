@@ -10,13 +10,14 @@ from typing import cast
 from lit_a3c.checkpoint.find import read_checkpoint, resolve_checkpoint
 from lit_a3c.cli.configs import TRUST
 from lit_a3c.cli.library_lines import silence_library_warnings
-from lit_a3c.cli.verbs.base import VerbParser, require
+from lit_a3c.cli.verbs.base import VerbParser
 from lit_a3c.export import Exported, export_policy
 from lit_a3c.export.check import BATCHES, STEPS, TOLERANCE
 from lit_a3c.export.program import FORMATS, Format
 from lit_a3c.module import A3C
 from lit_a3c.utils.disk import DiskError, check_room, reason
 from lit_a3c.utils.errors import ConfigError, RunError, check_choice, did_you_mean
+from lit_a3c.utils.extras import require
 from lit_a3c.utils.paths import user_path
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")

@@ -6,12 +6,13 @@ import argparse
 import os
 
 from lit_a3c.cli.run_arguments import HELP, add_output, find_runs, output_file, with_metrics, write_output
-from lit_a3c.cli.verbs.base import VerbParser, require
+from lit_a3c.cli.verbs.base import VerbParser
 from lit_a3c.metrics.curves import Group, differences, grouped
 from lit_a3c.metrics.drawing import KINDS, draw_curves
 from lit_a3c.metrics.runs import AXES, check_metric
 from lit_a3c.utils.disk import say
 from lit_a3c.utils.errors import check_number
+from lit_a3c.utils.extras import require
 
 
 def parser() -> VerbParser:

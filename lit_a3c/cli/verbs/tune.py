@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from lit_a3c.cli.verbs.base import VerbParser, require
+from lit_a3c.cli.verbs.base import VerbParser
 from lit_a3c.cli.verbs.with_fit_options import (
     FitOptionsParser,
     count,
@@ -22,6 +22,7 @@ from lit_a3c.cli.verbs.with_fit_options import (
 from lit_a3c.engines.processes import cores
 from lit_a3c.utils.disk import replace_whole
 from lit_a3c.utils.errors import ConfigError, RunError
+from lit_a3c.utils.extras import require
 from lit_a3c.utils.paths import user_path
 from lit_a3c.utils.signals import INTERRUPTION
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lit_a3c.cli.arguments import Answered
-from lit_a3c.cli.verbs.base import VerbParser, require
+from lit_a3c.cli.verbs.base import VerbParser
 from lit_a3c.utils.errors import ConfigError
+from lit_a3c.utils.extras import require
 
 
 @pytest.fixture
