@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from lit_a3c.cli.init_from import check_init_from
 from lit_a3c.cli.spelling import is_question
 from lit_a3c.module import A3C
 from lit_a3c.utils.errors import ConfigError, did_you_mean
+from lit_a3c.utils.options import CLASSES, by_option
 from lit_a3c.utils.paths import user_path
 from lit_a3c.utils.yaml_strict import load_yaml
 
@@ -49,15 +49,7 @@ def shipped_configs() -> dict[str, Path]:
 def defaults() -> dict[str, Any]:
     """The defaults of the command line, by option: ``{"trainer.max_epochs": -1, ...}``."""
     text = (resources.files("lit_a3c.configs") / DEFAULTS).read_text()
-    return dict(_by_option("", yaml.safe_load(text)))
-
-
-def _by_option(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, dict) and "class_path" not in value:
-            yield from _by_option(f"{prefix}{name}.", value)
-        else:
-            yield f"{prefix}{name}", value
+    return dict(by_option(yaml.safe_load(text), whole=CLASSES))
 
 
 def resolve_config(name: str, option: str = "--config") -> Path:

@@ -14,7 +14,8 @@ import yaml
 
 from lit_a3c.cli.configs import config_chain, shipped_configs
 from lit_a3c.metrics.report import Difference
-from lit_a3c.metrics.runs import Run, by_option
+from lit_a3c.metrics.runs import Run
+from lit_a3c.utils.options import by_option
 
 NOT_COMPARED = (
     *("seed_everything", "trainer.logger", "trainer.enable_progress_bar", "progress"),

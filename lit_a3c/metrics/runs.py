@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from lit_a3c.metrics.rows import ReadableRows
 from lit_a3c.metrics.starts import STARTS, read_starts
 from lit_a3c.utils.errors import ConfigError, did_you_mean
+from lit_a3c.utils.options import by_option
 from lit_a3c.utils.yaml_strict import load_yaml
 
 AXES = {"steps": "step", "frames": "frames", "time": "seconds"}
@@ -144,15 +144,6 @@ class Run:
             if isinstance(score, dict) and isinstance(score.get("env_id"), str) and _finite(score.get("mean")):
                 found[file.stem.removeprefix("test-")] = score
         return found
-
-
-def by_option(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of a nested mapping by their dotted names."""
-    for name, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from by_option(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def printable(text: str, most: int = 200) -> str:

@@ -14,7 +14,6 @@ from lit_a3c.cli.verbs.with_fit_options import (
     count,
     directory_of,
     first_difference,
-    options_of,
     parallel,
     value_of,
     workers_of,
@@ -23,6 +22,7 @@ from lit_a3c.engines.processes import cores
 from lit_a3c.utils.disk import replace_whole
 from lit_a3c.utils.errors import ConfigError, RunError
 from lit_a3c.utils.extras import require
+from lit_a3c.utils.options import CLASSES, by_option
 from lit_a3c.utils.paths import user_path
 from lit_a3c.utils.signals import INTERRUPTION
 
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     own = {r.option: value_of(base, r.option) for r in ranges}
     described = {
-        name: value for name, value in options_of(base).items() if name not in ("num_workers", "seed_everything")
+        name: value for name, value in by_option(base, whole=CLASSES) if name not in ("num_workers", "seed_everything")
     }
     described |= {"--space": list(map(repr, ranges)), "--seeds_per_trial": arguments.seeds_per_trial}
     seeds = list(range(arguments.seeds_per_trial))

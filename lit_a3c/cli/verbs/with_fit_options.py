@@ -12,6 +12,7 @@ from lit_a3c.cli.spelling import SECTIONS, check_spelling
 from lit_a3c.cli.verbs.base import VerbParser
 from lit_a3c.engines.processes import default_workers
 from lit_a3c.utils.errors import ConfigError, did_you_mean
+from lit_a3c.utils.options import CLASSES, by_option
 from lit_a3c.utils.paths import user_path
 
 TOP_LEVEL = ("seed_everything", "engine", "num_workers", "config", "init_from", "trust_checkpoint", *SECTIONS)
@@ -158,7 +159,7 @@ def first_difference(before: dict[str, Any], now: dict[str, Any], ignored: Itera
         now: Another one.
         ignored: Options that may differ.
     """
-    old, new = options_of(before), options_of(now)
+    old, new = (dict(by_option(config, whole=CLASSES)) for config in (before, now))
     for name in sorted(old.keys() & new.keys() - set(ignored)):
         if old[name] != new[name]:
             return f"{name} was {old[name]!r} and is {new[name]!r} now"
@@ -173,14 +174,3 @@ def value_of(config: dict[str, Any], option: str) -> Any:
             value = value.get("init_args")
         value = value.get(name) if isinstance(value, dict) else None
     return value
-
-
-def options_of(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A config option by option. The arguments of a class stand with it: ``{"model.body": {"class_path": ...}}``."""
-    found: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, dict) and value and "class_path" not in value and "not_saved" not in value:
-            found |= options_of(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
