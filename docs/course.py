@@ -62,7 +62,7 @@ returns
 # %% [markdown]
 # Read each column from below. In the first one, `1 + 0.9 * 5 = 5.5`, then `1 + 0.9 * 5.5 = 5.95`, then `6.355`. In the
 # second one the second step ends the episode, so nothing follows its reward: 1. The first step gets `1 + 0.9 * 1`. In
-# the third one the second step is `1 + 0.9 * 5`: the pole stood when the clock stopped, so what would have followed is
+# the third one the second step is `1 + 0.9 * 5`: the pole still stands at the time limit, so what would have followed is
 # still worth 5. The last row belongs to the next episode in both.
 #
 # Termination is in the discount, which is 0 there. Truncation only ends the walk backwards. That is why the two are

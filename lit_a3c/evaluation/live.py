@@ -16,7 +16,7 @@ from lit_a3c.evaluation.play import EpisodeBatch, EvaluationEnvs
 from lit_a3c.rollout import Episode
 
 BEHIND_SECONDS = 0.5
-"""What is later than this is not caught up with."""
+"""A delay above this is not made up for."""
 
 
 class ClosedError(Exception):
