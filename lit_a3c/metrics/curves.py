@@ -41,6 +41,13 @@ class Group:
         seeds = [run.seed for run in self.runs if run.seed is not None]
         return sorted({seed for seed in seeds if seeds.count(seed) > 1})
 
+    @property
+    def warning(self) -> str | None:
+        """What makes an interval over the runs misleading, if anything does."""
+        if not (seeds := self.repeated_seeds):
+            return None
+        return f"several runs have the seed {seeds[0]}. If they are copies, the interval is too narrow."
+
 
 @dataclass(frozen=True)
 class Curve:

@@ -81,11 +81,8 @@ def _comparison(groups: Sequence[Group], runs: Sequence[Run]) -> Iterator[str]:
     if unequal := unequal_episodes(runs, "best"):
         yield note(f"Mind that {unequal}.")
     for group in groups:
-        if group.repeated_seeds:
-            yield note(
-                f"Several runs of {group.env_id} have the seed {group.repeated_seeds[0]}. If they are copies, the "
-                "interval is too narrow."
-            )
+        if group.warning:
+            yield note(f"{group.env_id}: {group.warning}")
 
 
 def _section(number: int, run: Run, difference: Difference | None, *, alone: bool) -> Iterator[str]:

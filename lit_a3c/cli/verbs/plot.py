@@ -69,7 +69,7 @@ def warn(groups: list[Group]) -> None:
     """Say what makes a mean or an interval misleading."""
     for group in groups:
         name = group.env_id if group.label == group.env_id else f"{group.env_id}, {group.label}"
-        if seeds := group.repeated_seeds:
-            say(f"{name}: several runs have the seed {seeds[0]}. If they are copies, the interval is too narrow.")
+        if group.warning:
+            say(f"{name}: {group.warning}")
         if names := differences(group.runs):
             say(f"{name}: the runs differ in {', '.join(names[:5])}{' and more' if len(names) > 5 else ''}.")

@@ -108,9 +108,8 @@ def _sets(given: Sequence[str], checkpoint: str) -> list[ScoreSet]:
         return merged(tables)
     runs = find_runs(directories)
     for group in grouped(runs):
-        if seeds := group.repeated_seeds:
-            again = f"several runs have the seed {seeds[0]}. If they are copies, the interval is too narrow."
-            say(f"{group.env_id}: {again}")
+        if group.warning:
+            say(f"{group.env_id}: {group.warning}")
     if unequal := unequal_episodes(runs, checkpoint):
         say(f"{unequal}.")
     return merged([*tables, *of_runs(runs, checkpoint)])
