@@ -97,7 +97,7 @@ def _step_aside() -> None:
     if not hasattr(os, "nice"):
         return
     with contextlib.suppress(OSError):
-        now = os.nice(10)  # Linux: of this thread, and of those that it starts
+        now = os.nice(19)  # Linux: of this thread, and of those that it starts
         for task in Path("/proc/self/task").glob("*"):
             with contextlib.suppress(OSError):  # it has ended
                 os.setpriority(os.PRIO_PROCESS, int(task.name), now)

@@ -148,8 +148,7 @@ def test_the_page_shows_the_agent_and_ctrl_c_ends_it(server: tuple[subprocess.Po
     assert status["environment"] == "CartPole-v1"
     assert status["policy"].startswith("best policy after ")
     threads = [int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir()]
-    least = min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
-    assert all(os.getpriority(os.PRIO_PROCESS, thread) >= least for thread in threads)
+    assert all(os.getpriority(os.PRIO_PROCESS, thread) == 19 for thread in threads)
     wait_for(lambda: json.loads(urllib.request.urlopen(f"{url}status", timeout=10).read())["viewers"] == 0, 10)
     time.sleep(1)
     before = cpu_seconds(process.pid)
