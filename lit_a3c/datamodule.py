@@ -16,7 +16,7 @@ from lit_a3c.engines.base import Engine, RolloutConfig, learner_of
 from lit_a3c.engines.loader import RolloutLoader
 from lit_a3c.engines.processes import cores, default_workers
 from lit_a3c.engines.registry import ENGINES, EngineName, make_source
-from lit_a3c.engines.trainer_check import check_trainer
+from lit_a3c.engines.trainer_check import check_lone_rollouts, check_trainer
 from lit_a3c.envs import AtariOptions, EnvConfig
 from lit_a3c.evaluation.play import MAX_STEPS, TEST_SEED, EpisodeBatch, EpisodeLoader, EvaluationEnvs
 from lit_a3c.evaluation.process import EpisodeProcess
@@ -43,6 +43,10 @@ class RolloutDataModule(LightningDataModule):
         rollout_length: Steps that a worker takes with the same weights, the paper's ``t_max``.
         num_minibatches: Updates made of one rollout, each of its own share of the environments, and no more than there
             are environments. With as many, every update is of one environment's ``t_max`` steps, as the paper's.
+        rollouts_per_update: Rollouts that are learned from side by side, so that there are fewer, larger updates. With
+            ``async`` they are taken as they come, from any worker. With ``sync`` and ``serial`` they are so many of
+            every worker, one after the other, with the same weights. ``num_minibatches`` is of all of them together.
+            Not for ``hogwild``.
         max_restarts: Workers that may be replaced because they crashed or hung, before the next one ends the training.
             A worker that raises an exception before its first rollout ends it at once. The process that plays the
             episodes of validations may be replaced as often.
@@ -79,6 +83,7 @@ class RolloutDataModule(LightningDataModule):
         envs_per_worker: int = 16,
         rollout_length: int = 5,
         num_minibatches: int = 1,
+        rollouts_per_update: int = 1,
         max_restarts: int = 10,
         worker_timeout: float = 120.0,
         eval_episodes: int = 10,
@@ -99,6 +104,7 @@ class RolloutDataModule(LightningDataModule):
         check_number("data.envs_per_worker", envs_per_worker, low=1, high=4096, whole=True)
         check_number("data.rollout_length", rollout_length, low=1, high=100_000, whole=True)
         check_number("data.num_minibatches", num_minibatches, low=1, whole=True)
+        check_number("data.rollouts_per_update", rollouts_per_update, low=1, high=1024, whole=True)
         check_number("data.max_restarts", max_restarts, low=0, whole=True)
         check_number("data.worker_timeout", worker_timeout, low=5)
         for name, value in (("eval", eval_episodes), ("test", test_episodes), ("predict", predict_episodes)):
@@ -112,7 +118,8 @@ class RolloutDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.envs_per_worker = envs_per_worker
         self.rollout_length = rollout_length
-        self.num_minibatches = min(num_minibatches, envs_per_worker)
+        self.num_minibatches = min(num_minibatches, envs_per_worker * rollouts_per_update)
+        self.rollouts_per_update = rollouts_per_update
         self.max_restarts, self.worker_timeout = max_restarts, worker_timeout
         self.eval_episodes, self.test_episodes, self.predict_episodes = eval_episodes, test_episodes, predict_episodes
         self.max_eval_steps = max_eval_steps
@@ -136,6 +143,7 @@ class RolloutDataModule(LightningDataModule):
                 f"num_workers {self.num_workers} contradicts Trainer(strategy={name!r}, "
                 f"devices={engine.num_processes}). Give only one of them."
             )
+        check_lone_rollouts(self.rollouts_per_update)
         self._strategy = engine
 
     def prepare_data(self) -> None:
@@ -177,6 +185,7 @@ class RolloutDataModule(LightningDataModule):
             seed=self._seed + learner.ledger.learned.total,
             behaviour_log_prob=learner.needs_behaviour_log_prob,
             first_worker=self._strategy.worker if self._strategy else self._trainer.global_rank,
+            rollouts_per_update=self.rollouts_per_update,
             resumable=engine == "serial",
             max_restarts=self.max_restarts,
             worker_timeout=self.worker_timeout,
@@ -203,7 +212,8 @@ class RolloutDataModule(LightningDataModule):
         else:
             source = make_source(config, learner.policy, learner.ledger)
         started = functools.partial(compat.batches_started, self._trainer)
-        loader = RolloutLoader(source, config, learner.ledger, learner.last_step, self.num_minibatches, started)
+        device = next(learner.policy.parameters()).device
+        loader = RolloutLoader(source, config, learner.ledger, learner.last_step, self.num_minibatches, started, device)
         self._open.append(loader)
         return loader
 

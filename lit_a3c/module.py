@@ -131,7 +131,7 @@ class A3C(PolicyModule):
         self.metrics.add("value_loss", value_loss)
         self.metrics.add("entropy", entropy.mean())
         self.metrics.add("explained_variance", explained_variance(v_t.detach(), returns))
-        self.metrics.count(rollout, policy_lag=self.ledger.updates.total - rollout.policy_version)
+        self.metrics.count(rollout, policy_lag=self.ledger.updates.total - rollout.mean_policy_version)
         self.ledger.stage(rollout.num_steps)
         return loss
 

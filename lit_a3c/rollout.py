@@ -37,7 +37,9 @@ class Rollout:
         behaviour_log_prob: ``log mu(a_t|s_t)`` of the weights that acted, ``[T, B]``; only where V-trace needs it.
         recurrent_state: State of the policy's recurrent core before the first step, ``[1, B, S]``; only where the
             policy has one.
-        policy_version: Version of the weights that acted: the updates that had been applied to them.
+        policy_version: Version of the weights that acted: the updates that had been applied to them. The oldest one,
+            where several rollouts are side by side.
+        policy_versions: That of each rollout, where several are side by side; else empty.
         batch_first: Whether the tensors are views of ``[B, T, ...]`` memory, as a collector fills it. Who reads them
             in that order needs no copy.
         episodes: Episodes that finished in this rollout, with raw returns.
@@ -52,6 +54,7 @@ class Rollout:
     behaviour_log_prob: Tensor | None = None
     recurrent_state: Tensor | None = None
     policy_version: int = 0
+    policy_versions: tuple[int, ...] = ()
     batch_first: bool = False
     episodes: list[Episode] = field(default_factory=list)
 
@@ -65,6 +68,12 @@ class Rollout:
         """Whether an episode ended with the step, for either reason, ``[T, B]`` bool."""
         return self.terminated | self.truncated
 
+    @property
+    def mean_policy_version(self) -> float:
+        """The mean of the versions that acted. The mean lag of the rollouts follows from it."""
+        versions = self.policy_versions
+        return sum(versions) / len(versions) if versions else self.policy_version
+
     def tensors(self) -> dict[str, Tensor]:
         """The tensors that are there, by field name."""
         return {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
@@ -73,6 +82,16 @@ class Rollout:
         """Like :meth:`torch.Tensor.to`, for every tensor."""
         moved: dict[str, Any] = {name: tensor.to(*args, **kwargs) for name, tensor in self.tensors().items()}
         return replace(self, **moved)
+
+    def copy_(self, other: Rollout) -> None:
+        """Copy the tensors of a rollout of the same shapes into these; of the next observations only the valid ones."""
+        for name, tensor in other.tensors().items():
+            if name != "next_observation":
+                getattr(self, name).copy_(tensor)
+        self.next_observation[-1].copy_(other.next_observation[-1])
+        if other.truncated.any():
+            cut = other.next_observation[other.truncated]
+            self.next_observation[other.truncated] = cut.to(self.next_observation.dtype)
 
     def split(self, parts: int) -> list[Rollout]:
         """Side by side along ``B``, ``parts`` rollouts of as equal a size as can be; the first has the episodes."""
@@ -89,10 +108,12 @@ class Rollout:
         if len(rollouts) == 1:
             return rollouts[0]
         names = rollouts[0].tensors()
+        versions = tuple(version for r in rollouts for version in r.policy_versions or (r.policy_version,))
         joined: dict[str, Any] = {name: torch.cat([r.tensors()[name] for r in rollouts], dim=1) for name in names}
         return Rollout(
             **joined,
-            policy_version=min(r.policy_version for r in rollouts),
+            policy_version=min(versions),
+            policy_versions=versions,
             episodes=[episode for r in rollouts for episode in r.episodes],
         )
 

@@ -13,6 +13,8 @@ from lightning.pytorch import seed_everything
 
 from lit_a3c import A3C, GRU, BetaHead, MLPBody, RolloutDataModule
 from lit_a3c.engines.registry import SOURCES
+from lit_a3c.engines.staging import RolloutStaging
+from lit_a3c.rollout import Rollout
 from tests.commands import RUN, Lightning, column, read
 from tests.devices import needs_gpu
 from tests.dummy_envs import dummy
@@ -29,10 +31,11 @@ FIT = [
 ]
 
 
-def train(accelerator: str, env_id: str, updates: int, **model: Any) -> A3C:
+def train(accelerator: str, env_id: str, updates: int, rollouts: int = 1, **model: Any) -> A3C:
     """The module after so many updates with the engine serial, whose actors draw the same for the same weights."""
     seed_everything(0, verbose=False)
-    data = RolloutDataModule(env_id, total_steps=40 * updates, engine="serial", envs_per_worker=8)
+    steps = 40 * updates * rollouts
+    data = RolloutDataModule(env_id, steps, "serial", envs_per_worker=8, rollouts_per_update=rollouts)
     module = A3C(data.spaces, **model)
     trainer = quiet(accelerator=accelerator, devices=1, gradient_clip_val=0.5, limit_val_batches=0)
     trainer.fit(module, datamodule=data)
@@ -58,6 +61,29 @@ def test_updates_are_those_of_the_cpu(env_id: str, model: dict[str, Any], monkey
     start = train("cpu", env_id, 1, **model).state_dict()
     moved = [name for name, value in on_cpu.state_dict().items() if not torch.equal(value, start[name])]
     assert moved
+    torch.testing.assert_close(
+        {name: value.cpu() for name, value in on_gpu.state_dict().items()}, on_cpu.state_dict(), rtol=1e-3, atol=1e-5
+    )
+
+
+def test_updates_of_several_rollouts_are_those_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three rollouts each, which reach the GPU in one copy from page-locked memory. Some episodes are cut short."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    options: dict[str, Any] = {"vtrace": True, "recurrent": functools.partial(GRU, hidden_size=16)}
+    blocks: list[RolloutStaging] = []
+    take = RolloutStaging.take
+
+    def taken(self: RolloutStaging) -> Rollout:
+        blocks.append(self)
+        return take(self)
+
+    monkeypatch.setattr(RolloutStaging, "take", taken)
+    on_cpu, on_gpu = (train(accelerator, dummy("Counter"), 10, 3, **options) for accelerator in ("cpu", "gpu"))
+    assert [(block._block.is_pinned(), block._moved.is_cuda) for block in (blocks[0], blocks[-1])] == [
+        (False, False),
+        (True, True),
+    ]
+    assert len(blocks) == 20
     torch.testing.assert_close(
         {name: value.cpu() for name, value in on_gpu.state_dict().items()}, on_cpu.state_dict(), rtol=1e-3, atol=1e-5
     )

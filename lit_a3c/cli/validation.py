@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Timer
 
 from lit_a3c.engines.hogwild.strategy import Hogwild
 from lit_a3c.engines.processes import default_workers
-from lit_a3c.engines.trainer_check import check_precision
+from lit_a3c.engines.trainer_check import check_lone_rollouts, check_precision
 from lit_a3c.policy_module import SCORES
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError, check_choice, check_number
@@ -197,6 +197,7 @@ def _check_hogwild(config: Any) -> None:
             f"trainer.accelerator {config.trainer.accelerator!r} must be cpu: hogwild shares its memory. "
             "One learner may have a GPU: --engine async."
         )
+    check_lone_rollouts(config.data.rollouts_per_update)
 
 
 def _strategy_name(strategy: Any) -> str:

@@ -44,6 +44,8 @@ class RolloutConfig:
         seed: The environments and action draws of every worker derive from it.
         behaviour_log_prob: Whether rollouts carry the log-probabilities of their actions.
         first_worker: Number of the first worker, where several processes collect for themselves.
+        rollouts_per_update: Rollouts ``K`` that the learner puts side by side. No source has to know it: the loader
+            asks for one after the other.
         resumable: Whether the exact state of the environments will be asked for; with the engine ``serial`` only.
         max_restarts: Workers that may be replaced before the failure of one ends the training.
         worker_timeout: Seconds without a message after which a worker that is to act is replaced.
@@ -58,15 +60,21 @@ class RolloutConfig:
     seed: int
     behaviour_log_prob: bool = False
     first_worker: int = 0
+    rollouts_per_update: int = 1
     resumable: bool = False
     max_restarts: int = 0
     worker_timeout: float = math.inf
 
     @property
     def steps_per_rollout(self) -> int:
-        """Steps that the learner gets at once: ``E * T``, times ``W`` where it waits for all workers."""
+        """Steps of :meth:`RolloutSource.next`: ``E * T``, times ``W`` where the learner waits for all workers."""
         together = self.num_workers if self.engine in ("sync", "serial") else 1
         return self.envs_per_worker * self.rollout_length * together
+
+    @property
+    def steps_per_update(self) -> int:
+        """Steps that are learned from together, in one update or as many as there are minibatches."""
+        return self.steps_per_rollout * self.rollouts_per_update
 
     def worker_seed(self, worker: int) -> int:
         """A seed for each worker, far from the others."""
@@ -99,6 +107,15 @@ class RolloutSource(ABC):
         Raises:
             WorkerError: A worker has failed, and no more may be replaced.
         """
+
+    def next_parts(self) -> list[Rollout] | None:
+        """What :meth:`next` gives, as the rollouts that it would put side by side; None where there will be none.
+
+        The loader calls it where several rollouts make an update, and copies them before it calls it again. Who copies
+        in :meth:`next` overrides it, so that nothing is copied twice.
+        """
+        rollout = self.next()
+        return [rollout] if isinstance(rollout, Rollout) else None
 
     @abstractmethod
     def close(self) -> None:

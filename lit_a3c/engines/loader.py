@@ -13,11 +13,15 @@ from torch import Tensor
 
 from lit_a3c.engines.base import RolloutConfig, RolloutSource
 from lit_a3c.engines.ledger import StepLedger
+from lit_a3c.engines.staging import CPU, RolloutStaging
 from lit_a3c.rollout import AppliedUpdates, Episode, Rollout
 
 
 class RolloutLoader:
-    """Publishes the newest weights, then yields the next rollout, in as many minibatches as asked for.
+    """Publishes the newest weights, then yields the next rollouts, in as many minibatches as asked for.
+
+    Where several rollouts make an update, they are taken one after the other and copied side by side as they come. So
+    the slot of each is free at once, and its worker acts on: no number of rollouts is too large for the workers.
 
     It does not end by itself: the module stops the training when the budget is used up, by whichever process. It has
     a length, because Lightning fetches one rollout ahead of a loader without one: a hidden update of lag.
@@ -27,8 +31,9 @@ class RolloutLoader:
         config: What the source collects.
         ledger: The steps of the training.
         last_step: Steps learned from, by the ledger, at which the training ends.
-        num_minibatches: Updates made of one rollout.
+        num_minibatches: Updates made of one rollout, or of those that are side by side.
         batches_started: Gives the minibatches of the present epoch that Lightning has started.
+        device: Where the learner is. Several rollouts are moved there together.
     """
 
     def __init__(
@@ -39,19 +44,22 @@ class RolloutLoader:
         last_step: int,
         num_minibatches: int,
         batches_started: Callable[[], int],
+        device: torch.device = CPU,
     ) -> None:
         self._source, self._ledger, self._batches_started = source, ledger, batches_started
         self._last_step, self._num_minibatches = last_step, num_minibatches
-        self._steps_per_rollout, self._resumable = config.steps_per_rollout, config.resumable
+        self._rollouts, self._steps, self._device = config.rollouts_per_update, config.steps_per_update, device
+        self._staging: RolloutStaging | None = None
+        self._resumable = config.resumable
         self._layout = [repr(config.env), config.num_workers, config.envs_per_worker]
-        self._minibatches: deque[Rollout] = deque()  # of the present rollout, those still to be learned from
+        self._minibatches: deque[Rollout] = deque()  # of the present rollouts, those still to be learned from
         self._acting = False
         self._random_state: Tensor | None = None
 
     def __len__(self) -> int:
         """Updates of the present epoch: those made before a resumption, and those to come."""
-        rollouts = math.ceil((self._last_step - self._ledger.learned.total) / self._steps_per_rollout)
-        return self._batches_started() + self._num_minibatches * (max(0, rollouts) + self._source.overshoot)
+        takes = math.ceil((self._last_step - self._ledger.learned.total) / self._steps)
+        return self._batches_started() + self._num_minibatches * (max(0, takes) + self._source.overshoot)
 
     def __iter__(self) -> Iterator[Rollout | AppliedUpdates]:
         if self._random_state is not None:
@@ -64,7 +72,7 @@ class RolloutLoader:
                     self._source.refresh()
             self._source.publish(self._ledger.updates.total)
             self._acting = True
-            rollout = self._source.next()
+            rollout = self._source.next() if self._rollouts == 1 else self._several()
             self._acting = False
             if rollout is None:
                 return
@@ -72,6 +80,20 @@ class RolloutLoader:
                 yield rollout
                 continue
             self._minibatches.extend(rollout.split(self._num_minibatches))
+
+    def _several(self) -> Rollout | None:
+        """The next rollouts side by side on the learner's device; None where there will be none."""
+        for _ in range(self._rollouts):
+            parts = self._source.next_parts()
+            if parts is None:
+                return None
+            for part in parts:
+                if self._staging is None:
+                    width = self._rollouts * len(parts) * part.reward.shape[1]
+                    self._staging = RolloutStaging(part, width, self._device)
+                self._staging.add(part)
+        assert self._staging is not None
+        return self._staging.take()
 
     def state_dict(self) -> dict[str, Any]:
         """What :meth:`load_state_dict` needs to go on exactly here, as tensors and plain types. Lightning saves it.

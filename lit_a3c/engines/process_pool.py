@@ -122,13 +122,16 @@ class ProcessPool(RolloutSource):
 
     def next(self) -> Rollout:
         """The next rollout, or the next ones of all workers side by side with ``sync``."""
+        return Rollout.cat(self.next_parts())
+
+    def next_parts(self) -> list[Rollout]:
         for number, slot in self._held:
             self._workers[number].assign(slot)
         while len(self._ready) < self._take:
             self._receive()
         taken = sorted((self._ready.popleft() for _ in range(self._take)), key=lambda item: item[0])
         self._held = [(number, slot) for number, slot, _ in taken]
-        return Rollout.cat([rollout for *_, rollout in taken])
+        return [rollout for *_, rollout in taken]
 
     def _receive(self) -> None:
         """Wait for messages, and take one of every worker that has any: first come, first served."""
@@ -180,7 +183,7 @@ def _work(
     actor = Actor(config, policy, worker, collected)
     while (slot := _next_slot(connection)) is not None:
         rollout = actor.rollout(weights.pull(actor.weights))
-        _fill(slots[slot], rollout)
+        slots[slot].copy_(rollout)
         with contextlib.suppress(OSError):  # the learner is gone: the next slot never comes
             connection.send(_RolloutReady(slot, rollout.policy_version, rollout.episodes))
 
@@ -220,15 +223,3 @@ def _empty_slot(config: RolloutConfig, recurrent_state_size: int, device: str = 
         behaviour_log_prob=empty((), torch.float32) if config.behaviour_log_prob else None,
         recurrent_state=state if recurrent_state_size else None,
     )
-
-
-def _fill(slot: Rollout, rollout: Rollout) -> None:
-    """Copy a rollout into a slot; of the next observations only the valid ones (see :class:`Rollout`)."""
-    for name, tensor in rollout.tensors().items():
-        if name != "next_observation":
-            getattr(slot, name).copy_(tensor)
-    slot.next_observation[-1].copy_(rollout.next_observation[-1])
-    if rollout.truncated.any():
-        slot.next_observation[rollout.truncated] = rollout.next_observation[rollout.truncated].to(
-            slot.next_observation.dtype
-        )

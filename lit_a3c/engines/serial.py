@@ -35,7 +35,10 @@ class SerialSource(RolloutSource):
         self._version = version
 
     def next(self) -> Rollout:
-        return Rollout.cat([actor.rollout(self._version) for actor in self._actors])
+        return Rollout.cat(self.next_parts())
+
+    def next_parts(self) -> list[Rollout]:
+        return [actor.rollout(self._version) for actor in self._actors]
 
     def state_dict(self) -> dict[str, Any]:
         """The state of all environments. Only where ``config.resumable``."""

@@ -76,6 +76,19 @@ def check_precision(precision: str | int | None) -> None:
         )
 
 
+def check_lone_rollouts(rollouts_per_update: int) -> None:
+    """Refuse several rollouts an update for workers that learn themselves.
+
+    Raises:
+        ConfigError: With what does the same for them.
+    """
+    if rollouts_per_update > 1:
+        raise ConfigError(
+            f"data.rollouts_per_update {rollouts_per_update} must be 1 with engine 'hogwild': each worker learns from "
+            "its own rollouts. Use a longer --data.rollout_length, or --engine async."
+        )
+
+
 def _check_processes(trainer: Trainer) -> None:
     """Several learners would step the same environments, and each would count its own steps alone."""
     strategy = trainer.strategy

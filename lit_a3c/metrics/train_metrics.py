@@ -34,7 +34,7 @@ class MetricsDelta:
     sums: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     rollouts: int = 0
-    lag: int = 0
+    lag: float = 0
     episodes: list[Episode] = field(default_factory=list)
     logged: dict[str, float] = field(default_factory=dict)
 
@@ -54,7 +54,8 @@ class TrainMetrics:
         """What modules in other processes have logged with ``self.log``: the last value of each name."""
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
-        self._rollouts = self._lag = 0
+        self._rollouts = 0
+        self._lag: float = 0
         self._new: deque[Episode] = deque(maxlen=EPISODE_WINDOW)
         self._since = (0, time.monotonic())
 
@@ -64,12 +65,12 @@ class TrainMetrics:
         self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._counts[name] = self._counts.get(name, 0) + 1
 
-    def count(self, rollout: Rollout, policy_lag: int) -> None:
+    def count(self, rollout: Rollout, policy_lag: float) -> None:
         """Take a rollout, or minibatch of one, that an update is computed from.
 
         Args:
             rollout: Its finished episodes are taken.
-            policy_lag: Updates between the weights that acted and the weights that learn.
+            policy_lag: Updates between the weights that acted and the weights that learn; the mean of several rollouts.
         """
         self.recent.extend(rollout.episodes)
         self._new.extend(rollout.episodes)

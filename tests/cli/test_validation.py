@@ -19,6 +19,7 @@ NUMBERS = {
     "too many workers": (["--num_workers", "5000"], ["num_workers 5000", "at most 1024"]),
     "no environments": (["--data.envs_per_worker", "0"], ["data.envs_per_worker 0", "at least 1"]),
     "no minibatches": (["--data.num_minibatches", "0"], ["data.num_minibatches 0", "at least 1"]),
+    "no rollouts": (["--data.rollouts_per_update", "0"], ["data.rollouts_per_update 0", "at least 1 and at most 1024"]),
     "no test episodes": (["--data.test_episodes", "0"], ["data.test_episodes 0", "at least 1"]),
     "negative evaluations": (["--data.eval_episodes", "-3"], ["data.eval_episodes -3", "at least 1"]),
     "negative restarts": (["--data.max_restarts", "-1"], ["data.max_restarts -1", "at least 0"]),
@@ -103,6 +104,10 @@ CONTRADICTIONS = {
     "hogwild and ddp": (
         [*HOGWILD, "--trainer.strategy", "ddp"],
         ["trainer.strategy 'ddp' contradicts engine 'hogwild'", "Use --engine async"],
+    ),
+    "hogwild with rollouts": (
+        [*HOGWILD, "--data.rollouts_per_update", "4"],
+        ["data.rollouts_per_update 4 must be 1", "--engine async"],
     ),
     "hogwild on two nodes": ([*HOGWILD, "--trainer.num_nodes", "2"], ["trainer.num_nodes 2", "must be 1"]),
     "two devices": ([*FIT, "--trainer.devices", "2"], ["trainer.devices '2'", "must be 1", "--engine hogwild"]),

@@ -79,10 +79,10 @@ def test_minibatches_of_a_rollout_share_its_version(num_minibatches: int) -> Non
 @pytest.mark.parametrize("engine", ["serial", "sync", "async", "hogwild"])
 def test_the_lag_of_minibatches_in_a_training(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is logged as policy lag grows by one from minibatch to minibatch of a rollout."""
-    lags: list[int] = []
+    lags: list[float] = []
     count, merge = TrainMetrics.count, TrainMetrics.merge
 
-    def counted(self: TrainMetrics, rollout: Rollout, policy_lag: int) -> None:
+    def counted(self: TrainMetrics, rollout: Rollout, policy_lag: float) -> None:
         lags.append(policy_lag)
         count(self, rollout, policy_lag)
 
@@ -101,7 +101,7 @@ def test_the_lag_of_minibatches_in_a_training(engine: str, monkeypatch: pytest.M
     trainer.fit(module, datamodule=data)
     assert len(lags) == trainer.global_step == 3 * 480 // (24 if engine in ("serial", "sync") else 12)
     firsts = lags[::3]
-    assert lags == [lag for first in firsts for lag in range(first, first + 3)]
+    assert lags == [first + i for first in firsts for i in range(3)]
     if engine == "async":
         assert max(firsts) > 0, "its workers act while it learns"
     else:
