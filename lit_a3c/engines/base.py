@@ -111,8 +111,8 @@ class RolloutSource(ABC):
     def next_parts(self) -> list[Rollout] | None:
         """What :meth:`next` gives, as the rollouts that it would put side by side; None where there will be none.
 
-        The loader calls it where several rollouts make an update, and copies them before it calls it again. Who copies
-        in :meth:`next` overrides it, so that nothing is copied twice.
+        The loader calls it where an update is made of several rollouts or workers, and copies them before it calls it
+        again. Who copies in :meth:`next` overrides it, so that nothing is copied twice.
         """
         rollout = self.next()
         return [rollout] if isinstance(rollout, Rollout) else None

@@ -20,8 +20,8 @@ from lit_a3c.rollout import AppliedUpdates, Episode, Rollout
 class RolloutLoader:
     """Publishes the newest weights, then yields the next rollouts, in as many minibatches as asked for.
 
-    Where several rollouts make an update, they are taken one after the other and copied side by side as they come. So
-    the slot of each is free at once, and its worker acts on: no number of rollouts is too large for the workers.
+    Where several rollouts make an update, they are copied side by side as they come. So the slot of each is free at
+    once, and its worker acts on: no number of rollouts is too large for the workers. A single rollout is not copied.
 
     It does not end by itself: the module stops the training when the budget is used up, by whichever process. It has
     a length, because Lightning fetches one rollout ahead of a loader without one: a hidden update of lag.
@@ -49,6 +49,7 @@ class RolloutLoader:
         self._source, self._ledger, self._batches_started = source, ledger, batches_started
         self._last_step, self._num_minibatches = last_step, num_minibatches
         self._rollouts, self._steps, self._device = config.rollouts_per_update, config.steps_per_update, device
+        self._single = config.steps_per_update == config.rollout_length * config.envs_per_worker
         self._staging: RolloutStaging | None = None
         self._resumable = config.resumable
         self._layout = [repr(config.env), config.num_workers, config.envs_per_worker]
@@ -72,7 +73,7 @@ class RolloutLoader:
                     self._source.refresh()
             self._source.publish(self._ledger.updates.total)
             self._acting = True
-            rollout = self._source.next() if self._rollouts == 1 else self._several()
+            rollout = self._source.next() if self._single else self._several()
             self._acting = False
             if rollout is None:
                 return
@@ -87,6 +88,8 @@ class RolloutLoader:
             parts = self._source.next_parts()
             if parts is None:
                 return None
+            if self._rollouts == len(parts) == 1:
+                return parts[0]
             for part in parts:
                 if self._staging is None:
                     width = self._rollouts * len(parts) * part.reward.shape[1]

@@ -125,6 +125,18 @@ def test_sync_takes_as_many_of_every_worker() -> None:
             learn(ledger, rollout)
 
 
+def test_the_workers_of_sync_are_staged_as_well() -> None:
+    """Their rollouts lie side by side in the same memory for every update."""
+    made, ledger = loader_of("sync", 1, num_workers=2)
+    with made as loader:
+        memory = set()
+        for i, rollout in zip(range(3), loader, strict=False):
+            assert list(counts(rollout).values()) == [list(range(LENGTH * i, LENGTH * (i + 1)))] * 2
+            memory.add(rollout.observation.data_ptr())
+            learn(ledger, rollout)
+    assert len(memory) == 1
+
+
 def test_the_length_is_in_updates() -> None:
     """200 steps are seven updates of three rollouts of 10."""
     made, ledger = loader_of("serial", 3, total_steps=200)
