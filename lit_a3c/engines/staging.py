@@ -77,7 +77,7 @@ class RolloutStaging:
         if self._moved is not self._block:
             cut = bool(self._host.truncated[:-1].any())
             start = 0 if cut else self._last_row
-            self._moved[start:].copy_(self._block[start:], non_blocking=True)
+            self._moved[start:].copy_(self._block[start:], non_blocking=self._copied is not None)
             if self._copied is not None:
                 self._copied.record(torch.cuda.current_stream(self._moved.device))
         versions, episodes = tuple(self._versions), self._episodes
