@@ -22,7 +22,11 @@ from lit_a3c.experiments.run import NO_VIDEO
 from lit_a3c.metrics.rows import ReadableRows
 
 NEVER = 10**9
-EXTRAS = {"bf16": {"trainer.precision": "bf16-mixed"}, "gpu": {"trainer.accelerator": "gpu"}}
+EXTRAS = {
+    "bf16": {"trainer.precision": "bf16-mixed"},
+    "gpu": {"trainer.accelerator": "gpu"},
+    **{f"K{k}": {"data.rollouts_per_update": k} for k in range(1, 65)},
+}
 START_UP = 180.0
 """Seconds within which a system must have started to train."""
 
@@ -71,8 +75,8 @@ def training_speed(task: Task, system: str, warm_up: float, seconds: float, chec
     Args:
         task: What is trained.
         system: An engine, or ``ENGINE:WORKERS``; without a number the engine's own default. Either may be followed by
-            ``+bf16`` (mixed precision), ``+gpu`` (the learner uses a GPU), and ``+LSTM`` or ``+GRU`` (a recurrent core
-            of 256 units).
+            ``+bf16`` (mixed precision), ``+gpu`` (the learner uses a GPU), ``+K8`` (eight rollouts an update, or any
+            other number), and ``+LSTM`` or ``+GRU`` (a recurrent core of 256 units).
         warm_up: Seconds of training before the window.
         seconds: Length of the window.
         checkout: The working tree whose code is measured.
