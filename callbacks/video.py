@@ -110,7 +110,7 @@ class VideoRecorder(Callback):
 
     def _record(self, trainer: Trainer, choose: Callable[[], RecordedAgent | None]) -> None:
         """Record an episode of whom ``choose`` gives. What fails here costs a video, and not the training."""
-        if self._broken:
+        if self._broken or not trainer.is_global_zero:
             return
         data = compat.datamodule_of(trainer)
         assert isinstance(data, RolloutDataModule)
