@@ -48,7 +48,9 @@ class LastCheckpoint(Checkpoint):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Not before the first update: a refused resumption must not overwrite what it could not load."""
-        if self._started and trainer.state.fn == TrainerFn.FITTING:
+        assert isinstance(pl_module, A3C)
+        pl_module.learners.leave()
+        if self._started and trainer.is_global_zero and trainer.state.fn == TrainerFn.FITTING:
             self._save_news(trainer)
 
     def _save_news(self, trainer: Trainer) -> None:

@@ -6,13 +6,15 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_a3c import A3C
 from lit_a3c.utils.signals import INTERRUPTION
 
 
 class StopOnSignal(Callback):
     """Stops between two updates, so that what is saved is whole. Evaluations and the last video are broken off.
 
-    The command line adds it to every training and handles the signals.
+    The command line adds it to every training and handles the signals. Several learners stop at the same update: see
+    :class:`lit_a3c.engines.learners.Learners`.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -22,7 +24,7 @@ class StopOnSignal(Callback):
         INTERRUPTION.check()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        INTERRUPTION.interruptible = True
+        INTERRUPTION.interruptible = not INTERRUPTION.shared  # of several learners each breaks off its own episodes
         INTERRUPTION.check()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -35,6 +37,8 @@ class StopOnSignal(Callback):
         INTERRUPTION.check()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        assert isinstance(pl_module, A3C)
+        pl_module.learners.leave()  # before others save
         INTERRUPTION.listen()
         INTERRUPTION.interruptible = False  # not while it saves
 

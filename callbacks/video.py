@@ -80,7 +80,7 @@ class VideoRecorder(Callback):
         if self.every_n_steps > 0 and pl_module.steps >= self._next:
             self._next += self.every_n_steps
             self._recorded_at = pl_module.steps
-            self._record(trainer, lambda: present_agent(pl_module))
+            pl_module.learners.do_part(lambda: self._record(trainer, lambda: present_agent(pl_module)))
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The last checkpoint has been written: an episode may take minutes."""

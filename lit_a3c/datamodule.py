@@ -12,7 +12,9 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 import lit_a3c.engines.hogwild.strategy  # noqa: F401 - makes Trainer(strategy="hogwild") known to Lightning
-from lit_a3c.engines.base import Engine, RolloutConfig, learner_of
+from lit_a3c.engines.base import Engine, Learner, RolloutConfig, learner_of
+from lit_a3c.engines.job import join, learners_here
+from lit_a3c.engines.learners import AgreedConfigError
 from lit_a3c.engines.loader import RolloutLoader
 from lit_a3c.engines.processes import cores, default_workers
 from lit_a3c.engines.registry import ENGINES, EngineName, make_source
@@ -118,6 +120,7 @@ class RolloutDataModule(LightningDataModule):
         self.max_eval_steps = max_eval_steps
         self._strategy: Engine | None = None
         self._begins_training = True
+        self._shared_seed: int | None = None
         self._open: list[RolloutLoader | EpisodeLoader | EpisodeProcess] = []
 
     def use_engine(self, engine: Engine) -> None:
@@ -154,15 +157,20 @@ class RolloutDataModule(LightningDataModule):
             ConfigError: As :meth:`prepare_data`.
         """
         check_trainer(self._trainer)
+        learner = learner_of(self._trainer)
+        learner.learners = join(self._trainer, learner, self)
+        if learner.learners.size > 1:
+            self._shared_seed = self._trainer.strategy.broadcast(torch.initial_seed())
+            self._check_episodes(stage, learner.learners.size)
         if stage == TrainerFn.FITTING and self._begins_training:
-            learner_of(self._trainer).begin_training(self.total_steps)
+            learner.begin_training(self.total_steps)
 
     @property
     def workers(self) -> int:
         """The number of workers, where ``num_workers`` may be ``auto``."""
         if self.num_workers != "auto":
             return self.num_workers
-        return 1 if self.engine == "serial" else default_workers()
+        return 1 if self.engine == "serial" else max(1, default_workers() // learners_here(self.trainer))
 
     def rollout_config(self) -> RolloutConfig:
         """What the workers collect. A resumed run does not replay the start of the run that it continues."""
@@ -176,8 +184,9 @@ class RolloutDataModule(LightningDataModule):
             rollout_length=self.rollout_length,
             seed=self._seed + learner.ledger.learned.total,
             behaviour_log_prob=learner.needs_behaviour_log_prob,
-            first_worker=self._strategy.worker if self._strategy else self._trainer.global_rank,
-            resumable=engine == "serial",
+            first_worker=self._strategy.worker if self._strategy else learner.learners.rank * self.workers,
+            learners=learner.learners.size,
+            resumable=engine == "serial" and learner.learners.size == 1,
             max_restarts=self.max_restarts,
             worker_timeout=self.worker_timeout,
         )
@@ -195,15 +204,19 @@ class RolloutDataModule(LightningDataModule):
         # The learner shares the cores with the workers: with more threads than cores convolutions are several
         # times slower. Where it acts itself, one thread makes small networks fast and sums reproducible.
         alone = config.engine not in ("async", "sync")
-        torch.set_num_threads(1 if alone else max(1, cores() - config.num_workers))
+        own_cores = cores() // learners_here(self._trainer)
+        torch.set_num_threads(1 if alone else max(1, own_cores - config.num_workers))
         if config.first_worker:
             torch.manual_seed(config.worker_seed(config.first_worker))  # its actions are draws of its own
         if self._strategy is not None:
             source = self._strategy.make_source(config, learner)
         else:
+            learner.learners.start(learner.ledger, learner.policy.modules(), learner.modules())
             source = make_source(config, learner.policy, learner.ledger)
         started = functools.partial(compat.batches_started, self._trainer)
-        loader = RolloutLoader(source, config, learner.ledger, learner.last_step, self.num_minibatches, started)
+        loader = RolloutLoader(
+            source, config, learner.ledger, learner.last_step, self.num_minibatches, started, learner.learners
+        )
         self._open.append(loader)
         return loader
 
@@ -245,9 +258,19 @@ class RolloutDataModule(LightningDataModule):
 
     def _episodes(self, count: int, seed: int, **kwargs: Any) -> EpisodeLoader:
         kwargs["max_steps"] = self.max_eval_steps
-        loader = EpisodeLoader(self.env, count, self._seed + seed, self._check, **kwargs)
+        first, count = learner_of(self._trainer).learners.share_of(count)
+        loader = EpisodeLoader(self.env, count, self._seed + seed + first, self._check, **kwargs)
         self._open.append(loader)
         return loader
+
+    def _check_episodes(self, stage: str, learners: int) -> None:
+        """Refuse a learner without an episode."""
+        name = "test_episodes" if stage == TrainerFn.TESTING else "eval_episodes"
+        if getattr(self, name) < learners:
+            raise AgreedConfigError(
+                f"data.{name} {getattr(self, name)} must be at least the number of learners, {learners}: each plays "
+                "its share."
+            )
 
     def _check(self) -> None:
         """An evaluation may take long: a worker that fails meanwhile is replaced at once."""
@@ -257,7 +280,9 @@ class RolloutDataModule(LightningDataModule):
     def _close(self) -> None:
         for loader in self._open:
             loader.close()
-        self._open, self._strategy = [], None
+        self._open, self._strategy, self._shared_seed = [], None, None
+        if self.trainer is not None and isinstance(learner := self.trainer.lightning_module, Learner):
+            learner.learners.end()
 
     @property
     def _engine(self) -> str:
@@ -275,5 +300,5 @@ class RolloutDataModule(LightningDataModule):
 
     @property
     def _seed(self) -> int:
-        """From ``seed_everything``."""
-        return torch.initial_seed() % 2**30
+        """From ``seed_everything``; of several learners that of rank 0."""
+        return (torch.initial_seed() if self._shared_seed is None else self._shared_seed) % 2**30

@@ -33,9 +33,11 @@ from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
 from lit_a3c.cli.parts import fit_parts, spaces_of
 from lit_a3c.cli.run_directory import check_checkpoint_directories
 from lit_a3c.cli.save_config import SaveConfigToCheckpoint
+from lit_a3c.cli.several_learners import LearnerProcesses
 from lit_a3c.cli.summary import print_start, print_summary
 from lit_a3c.cli.validation import check_monitors, check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
+from lit_a3c.engines.learners import LOST, PeerError, lost_peer
 from lit_a3c.engines.registry import EngineName
 from lit_a3c.engines.trainer_check import check_trainer
 from lit_a3c.metrics.logger import start_run
@@ -89,6 +91,8 @@ def run(argv: list[str], cli: Callable[[list[str]], LightningCLI] | None = None)
     except Exception as error:
         if compat.raised_while_restoring(error):
             raise ConfigError(f"the checkpoint cannot be restored: {one_line(error)}.") from error
+        if lost_peer(error):
+            raise PeerError(LOST) from error
         if raised_by_lightning(error):
             raise RunError(f"the run has failed: {one_line(error)}.") from error
         raise
@@ -187,7 +191,9 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
                 directory holds another run.
         """
         config, data = self.config[self.subcommand], self.datamodule
+        data.trainer = self.trainer
         check_trainer(self.trainer)
+        self._at_the_end.callback(LearnerProcesses(self.trainer, [self._command, *self._given]).end)
         check_monitors(self.trainer)
         if config.init_from and not config.ckpt_path:  # a run that goes on has weights of its own
             init_from(self.model, config.init_from)

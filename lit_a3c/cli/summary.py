@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from lit_a3c.callbacks.last_checkpoint import checkpoint_directory
@@ -39,8 +40,10 @@ def print_start(trainer: Trainer, data: RolloutDataModule, engine: str) -> None:
     """
     rollout = data.envs_per_worker * data.rollout_length
     longer = f" (one rollout has {rollout:,})" if rollout > data.total_steps else ""
+    several = isinstance(trainer.strategy, DDPStrategy) and trainer.world_size > 1
+    learners = f"{trainer.world_size} learners with " if several else ""
     print(
-        f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps{longer}, {engine}, {data.workers} workers "
+        f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps{longer}, {engine}, {learners}{data.workers} workers "
         f"of {data.envs_per_worker} environments; files in {run_directory(trainer)}",
         flush=True,
     )
