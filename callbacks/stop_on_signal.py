@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_a3c import A3C
+from lit_a3c.utils import compat
 from lit_a3c.utils.signals import INTERRUPTION
 
 
@@ -16,6 +18,14 @@ class StopOnSignal(Callback):
     The command line adds it to every training and handles the signals. Several learners stop at the same update: see
     :class:`lit_a3c.engines.learners.Learners`.
     """
+
+    def __init__(self) -> None:
+        self._requeue: Callable[[int], None] = lambda signum: None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        assert isinstance(pl_module, A3C)
+        if pl_module.learners.size > 1:
+            self._requeue = compat.take_signals(trainer, INTERRUPTION.ask)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         INTERRUPTION.training = True
@@ -44,3 +54,8 @@ class StopOnSignal(Callback):
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         INTERRUPTION.interruptible = False  # not while loggers write what they still hold
+
+    def requeue(self, trainer: Trainer) -> None:
+        """At the end of a job of several learners that Slurm has asked to end soon: save, and ask for another turn."""
+        if INTERRUPTION.signum is not None and trainer.is_global_zero:
+            self._requeue(INTERRUPTION.signum)

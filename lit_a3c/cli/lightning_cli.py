@@ -212,6 +212,9 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
 
     def _end(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         """End the runs of the loggers, and say what has become of the training and what to do next."""
+        for callback in compat.callbacks_of(self.trainer):
+            if isinstance(callback, StopOnSignal):
+                callback.requeue(self.trainer)
         disconnect(self.trainer, failed=error is not None)
         if INTERRUPTION.training:  # else it was refused
             print_summary(self.trainer, stopped=error is not None)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.trainer.states import TrainerStatus
 
 from lit_a3c.utils import compat
 from lit_a3c.utils.disk import say
@@ -22,7 +23,7 @@ LAUNCHER = "LIT_A3C_LAUNCHER"
 """Variable with the number of the process that has started the other learners of its machine."""
 PERIOD_SECONDS = 0.5
 """Between two looks at other processes."""
-END_SECONDS = 30.0
+END_SECONDS = 60.0
 """Seconds for the end of a training whose learners do not all end by themselves."""
 
 
@@ -76,14 +77,20 @@ class LearnerProcesses:
         argv: The command and its options.
 
     Raises:
-        ConfigError: They cannot run the same command again.
+        ConfigError: They cannot run the same command again, or torchrun or Slurm has started another number of them.
     """
 
     def __init__(self, trainer: Trainer, argv: Sequence[str]) -> None:
         self._trainer = trainer
         if trainer.world_size == 1:
             return
-        compat.keep_sigterm(trainer)
+        try:
+            compat.check_cluster(trainer)
+        except ValueError as error:
+            raise ConfigError(str(error).strip().splitlines()[0]) from error
+        if trainer.num_nodes > 1 and trainer.is_global_zero:
+            others = f"{trainer.world_size - trainer.num_devices} learners of the other machines"
+            say(f"waiting for the {others} at {compat.main_address(trainer)}.")
         if (parent := os.environ.get(LAUNCHER)) is not None:
             _Watch(lambda: os.getppid() != int(parent), lambda: os._exit(1)).start()
             return
@@ -107,6 +114,8 @@ class LearnerProcesses:
     def _end_late(self) -> None:
         """A learner has failed. This one notices it in its next message, saves and ends; unless it cannot."""
         time.sleep(END_SECONDS)
+        if self._trainer.state.status != TrainerStatus.RUNNING:
+            return  # it has noticed
         say("another learner has ended, and this one did not come to an end by itself.")
         for process in self._processes:
             process.kill()

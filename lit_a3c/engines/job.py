@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import warnings
+from pprint import pformat  # which sorts sets
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -49,6 +50,7 @@ def join(trainer: Trainer, learner: Learner, data: LightningDataModule) -> Learn
     if not isinstance(trainer.strategy, DDPStrategy):
         return Learners()
     compat.keep_own_buffers(trainer.strategy)
+    compat.enter_group(trainer.strategy)
     learners = Learners(trainer)
     if learners.size > 1:
         # What is logged at the end of a validation is of all learners' episodes already.
@@ -68,4 +70,4 @@ def _options(trainer: Trainer, learner: Learner, data: LightningDataModule) -> d
         given.pop(name, None)
     versions = {"torch": torch.__version__, "Lightning": lightning_version, "Python": platform.python_version()}
     given |= {f"the version of {name}": version for name, version in versions.items()}
-    return {name: re.sub(r" at 0x[0-9a-f]+", "", repr(value)) for name, value in given.items()}
+    return {name: re.sub(r" at 0x[0-9a-f]+", "", pformat(value, width=10_000)) for name, value in given.items()}

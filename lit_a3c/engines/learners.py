@@ -250,12 +250,14 @@ def _peers() -> Iterator[None]:
         raise
 
 
-LOST = "another learner has ended, and this one cannot go on without it."
+LOST = "another learner has ended or does not answer, and this one cannot go on without it."
+CLOSED = r"(closed|reset) by peer|Broken pipe|Timed out waiting|remote process exited|ncclRemoteError|aborted"
+"""What gloo and NCCL say where a process at the other end is gone."""
 
 
 def lost_peer(error: BaseException) -> bool:
-    """Whether this is what gloo or NCCL raise where a process at the other end is gone."""
-    return isinstance(error, RuntimeError) and bool(re.search(r"gloo|NCCL|[Cc]onnection (closed|reset)", str(error)))
+    """Whether this is an error of a message whose other end is gone."""
+    return isinstance(error, RuntimeError) and bool(re.search(CLOSED, str(error)))
 
 
 def _short(text: str) -> str:

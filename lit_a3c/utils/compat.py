@@ -127,6 +127,12 @@ def leave_group(strategy: Strategy) -> None:
         setattr(strategy, name, method)
 
 
+def enter_group(strategy: Strategy) -> None:
+    """Undo :func:`leave_group`, where a trainer is used again."""
+    for name in ("barrier", "broadcast", "reduce_boolean_decision"):
+        vars(strategy).pop(name, None)
+
+
 def keep_own_buffers(strategy: Strategy) -> None:
     """Let DDP not send the buffers of rank 0 before each forward pass (``_ddp_kwargs``), unless that was asked for.
 
@@ -148,6 +154,23 @@ def launches_processes(trainer: Trainer) -> bool:
     return environment is not None and not environment.creates_processes_externally
 
 
+def check_cluster(trainer: Trainer) -> None:
+    """Compare the trainer's devices with the processes that others have started (``cluster_environment``).
+
+    Raises:
+        ValueError: They are of another number. Lightning would say so only after the training has a directory.
+    """
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    if environment is not None:
+        environment.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)
+
+
+def main_address(trainer: Trainer) -> str:
+    """Where the processes of a job meet (``cluster_environment``): address and port."""
+    environment: Any = getattr(trainer.strategy, "cluster_environment", None)
+    return f"{environment.main_address}:{environment.main_port}"
+
+
 def launched_processes(trainer: Trainer) -> list[subprocess.Popen]:
     """The processes that Lightning has started on this machine (``launcher.procs``). There is no public list."""
     return list(getattr(trainer.strategy.launcher, "procs", []))
@@ -163,14 +186,26 @@ def stop_child_observer() -> None:
             thread._child_processes = []  # type: ignore[attr-defined]
 
 
-def keep_sigterm(trainer: Trainer) -> None:
-    """Let Lightning's handler of SIGTERM do nothing but call the one that was there before.
+def take_signals(trainer: Trainer, ask: Callable[[int, Any], None]) -> Callable[[int], None]:
+    """Let Lightning's own handlers do nothing, or call ``ask`` where Slurm is about to end the job.
 
-    Its own part (``_sigterm_notifier_fn``) sends a message to the other processes from inside the handler, between two
-    messages of the training, which then mean something else. Lightning has no option for it.
+    They would send a message (``_sigterm_notifier_fn``) or save (``_slurm_sigusr_handler_fn``) inside the handler, in
+    the middle of an update. Other processes are elsewhere then, and the messages mean something else to them.
+
+    Returns:
+        What Lightning does for Slurm's signal: it saves, and asks for another turn. It does nothing for other signals.
     """
     connector: Any = trainer._signal_connector
+    requeue = connector._slurm_sigusr_handler_fn
     connector._sigterm_notifier_fn = lambda signum, frame: None
+    connector._slurm_sigusr_handler_fn = ask
+    slurm = getattr(trainer.strategy, "cluster_environment", None)
+
+    def answer(signum: int) -> None:
+        if getattr(slurm, "auto_requeue", False) and signum == getattr(slurm, "requeue_signal", None):
+            requeue(signum, None)
+
+    return answer
 
 
 def set_rank(rank: int) -> None:

@@ -99,6 +99,10 @@ class Interruption:
         if self.signum is None:
             self.signum, self._follows = signum, True
 
+    def ask(self, signum: int, frame: Any) -> None:
+        """Handle a signal that asks to stop."""
+        self._stop(signum, frame)
+
     def _stop(self, signum: int, frame: Any) -> None:
         if self._follows:
             self._follows = False

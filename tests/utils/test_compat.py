@@ -72,6 +72,7 @@ HOOKS = [
     Hook("lightning.pytorch.Trainer", "_detect_anomaly", quiet),
     Hook("lightning.pytorch.Trainer", "overfit_batches", quiet),
     Hook("lightning.pytorch.Trainer", "_signal_connector._sigterm_notifier_fn", quiet),
+    Hook("lightning.pytorch.Trainer", "_signal_connector._slurm_sigusr_handler_fn", quiet),
     Hook("lightning.pytorch.strategies.DDPStrategy", "_ddp_kwargs", DDPStrategy),
     Hook("lightning.pytorch.strategies.DDPStrategy", "_start_method", DDPStrategy),
     Hook("lightning.pytorch.strategies.DDPStrategy", "launcher.procs", learners),
