@@ -14,7 +14,6 @@ from lightning.pytorch.trainer.states import TrainerFn
 import lit_a3c.engines.hogwild.strategy  # noqa: F401 - makes Trainer(strategy="hogwild") known to Lightning
 from lit_a3c.engines.base import Engine, Learner, RolloutConfig, learner_of
 from lit_a3c.engines.job import join, learners_here
-from lit_a3c.engines.learners import AgreedConfigError
 from lit_a3c.engines.loader import RolloutLoader
 from lit_a3c.engines.processes import cores, default_workers
 from lit_a3c.engines.registry import ENGINES, EngineName, make_source
@@ -120,7 +119,6 @@ class RolloutDataModule(LightningDataModule):
         self.max_eval_steps = max_eval_steps
         self._strategy: Engine | None = None
         self._begins_training = True
-        self._shared_seed: int | None = None
         self._open: list[RolloutLoader | EpisodeLoader | EpisodeProcess] = []
 
     def use_engine(self, engine: Engine) -> None:
@@ -159,9 +157,6 @@ class RolloutDataModule(LightningDataModule):
         check_trainer(self._trainer)
         learner = learner_of(self._trainer)
         learner.learners = join(self._trainer, learner, self)
-        if learner.learners.size > 1:
-            self._shared_seed = self._trainer.strategy.broadcast(torch.initial_seed())
-            self._check_episodes(stage, learner.learners.size)
         if stage == TrainerFn.FITTING and self._begins_training:
             learner.begin_training(self.total_steps)
 
@@ -185,7 +180,6 @@ class RolloutDataModule(LightningDataModule):
             seed=self._seed + learner.ledger.learned.total,
             behaviour_log_prob=learner.needs_behaviour_log_prob,
             first_worker=self._strategy.worker if self._strategy else learner.learners.rank * self.workers,
-            learners=learner.learners.size,
             resumable=engine == "serial" and learner.learners.size == 1,
             max_restarts=self.max_restarts,
             worker_timeout=self.worker_timeout,
@@ -263,15 +257,6 @@ class RolloutDataModule(LightningDataModule):
         self._open.append(loader)
         return loader
 
-    def _check_episodes(self, stage: str, learners: int) -> None:
-        """Refuse a learner without an episode."""
-        name = "test_episodes" if stage == TrainerFn.TESTING else "eval_episodes"
-        if getattr(self, name) < learners:
-            raise AgreedConfigError(
-                f"data.{name} {getattr(self, name)} must be at least the number of learners, {learners}: each plays "
-                "its share."
-            )
-
     def _check(self) -> None:
         """An evaluation may take long: a worker that fails meanwhile is replaced at once."""
         if self._strategy is not None:
@@ -280,7 +265,7 @@ class RolloutDataModule(LightningDataModule):
     def _close(self) -> None:
         for loader in self._open:
             loader.close()
-        self._open, self._strategy, self._shared_seed = [], None, None
+        self._open, self._strategy = [], None
         if self.trainer is not None and isinstance(learner := self.trainer.lightning_module, Learner):
             learner.learners.end()
 
@@ -301,4 +286,5 @@ class RolloutDataModule(LightningDataModule):
     @property
     def _seed(self) -> int:
         """From ``seed_everything``; of several learners that of rank 0."""
-        return (torch.initial_seed() if self._shared_seed is None else self._shared_seed) % 2**30
+        shared = learner_of(self._trainer).learners.seed
+        return (torch.initial_seed() if shared is None else shared) % 2**30

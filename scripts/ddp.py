@@ -48,7 +48,10 @@ def main() -> int:
     parser.add_argument("--envs", nargs="+", choices=["shared", "as_they_are"], default=["shared"])
     parser.add_argument("--directory", type=Path, help="where the runs stay; a temporary one by default")
     arguments, options = parser.parse_known_args()
-    print("| task | learners | seed | steps | updates | seconds | test return, mean |\n|---|---|---|---|---|---|---|")
+    print(
+        "| task | learners | seed | best at step | steps of an update | seconds | test return, mean |\n"
+        "|---|---|---|---|---|---|---|"
+    )
     good = True
     with tempfile.TemporaryDirectory() as temporary:
         directory = arguments.directory or Path(temporary)
@@ -77,11 +80,10 @@ def train_and_test(name: str, way: str, seed: int, options: list[str], directory
     seconds = time.monotonic() - begin
     lit("test", f"--ckpt_path={run}")
     score = json.loads(next(run.glob("test-*.json")).read_text())
-    updates = round(score["trained_steps"] / steps_of_an_update(run))
     number = 1 if way == "one" else 2
     print(
         f"| {name} | {number}{', environments as they are' if way == 'as_they_are' else ''} | {seed} "
-        f"| {score['trained_steps']:,} | {updates:,} | {seconds:.0f} | {score['mean']:.1f} |",
+        f"| {score['trained_steps']:,} | {steps_of_an_update(run):g} | {seconds:.0f} | {score['mean']:.1f} |",
         flush=True,
     )
     return float(score["mean"])

@@ -37,7 +37,7 @@ from lit_a3c.cli.several_learners import LearnerProcesses
 from lit_a3c.cli.summary import print_start, print_summary
 from lit_a3c.cli.validation import check_monitors, check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
-from lit_a3c.engines.learners import LOST, PeerError, lost_peer
+from lit_a3c.engines.learner_errors import check_connection
 from lit_a3c.engines.registry import EngineName
 from lit_a3c.engines.trainer_check import check_trainer
 from lit_a3c.metrics.logger import start_run
@@ -91,8 +91,7 @@ def run(argv: list[str], cli: Callable[[list[str]], LightningCLI] | None = None)
     except Exception as error:
         if compat.raised_while_restoring(error):
             raise ConfigError(f"the checkpoint cannot be restored: {one_line(error)}.") from error
-        if lost_peer(error):
-            raise PeerError(LOST) from error
+        check_connection(error)
         if raised_by_lightning(error):
             raise RunError(f"the run has failed: {one_line(error)}.") from error
         raise

@@ -45,7 +45,6 @@ class RolloutConfig:
         seed: The environments and action draws of every worker derive from it.
         behaviour_log_prob: Whether rollouts carry the log-probabilities of their actions.
         first_worker: Number of the first worker, where several processes collect for themselves.
-        learners: Learners that make their updates in step, each with ``num_workers`` workers.
         resumable: Whether the exact state of the environments will be asked for; with the engine ``serial`` only.
         max_restarts: Workers that may be replaced before the failure of one ends the training.
         worker_timeout: Seconds without a message after which a worker that is to act is replaced.
@@ -60,7 +59,6 @@ class RolloutConfig:
     seed: int
     behaviour_log_prob: bool = False
     first_worker: int = 0
-    learners: int = 1
     resumable: bool = False
     max_restarts: int = 0
     worker_timeout: float = math.inf

@@ -12,7 +12,9 @@ import torch
 from lightning import __version__ as lightning_version
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.trainer.states import TrainerFn
 
+from lit_a3c.engines.learner_errors import AgreedConfigError
 from lit_a3c.engines.learners import Learners
 from lit_a3c.metrics.logger import share_run
 from lit_a3c.utils import compat
@@ -45,7 +47,7 @@ def join(trainer: Trainer, learner: Learner, data: LightningDataModule) -> Learn
         data: Its data module.
 
     Raises:
-        AgreedConfigError: They were given different options.
+        AgreedConfigError: They were given different options, or there are more of them than episodes.
     """
     if not isinstance(trainer.strategy, DDPStrategy):
         return Learners()
@@ -56,8 +58,17 @@ def join(trainer: Trainer, learner: Learner, data: LightningDataModule) -> Learn
         # What is logged at the end of a validation is of all learners' episodes already.
         warnings.filterwarnings("ignore", message=r".*sync_dist=True.*")
         learners.check_same(_options(trainer, learner, data))
+        _check_episodes(trainer, data, learners.size)
         share_run(trainer, trainer.strategy.broadcast)
     return learners
+
+
+def _check_episodes(trainer: Trainer, data: LightningDataModule, learners: int) -> None:
+    name = "test_episodes" if trainer.state.fn == TrainerFn.TESTING else "eval_episodes"
+    if (episodes := getattr(data, name, learners)) < learners:
+        raise AgreedConfigError(
+            f"data.{name} {episodes} must be at least the number of learners, {learners}: each plays its share."
+        )
 
 
 def _options(trainer: Trainer, learner: Learner, data: LightningDataModule) -> dict[str, str]:

@@ -7,7 +7,6 @@ rollout of its own workers. What else they must agree on is here: counts, runnin
 from __future__ import annotations
 
 import contextlib
-import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,11 +15,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from lit_a3c.engines.learner_errors import LOST, PeerError, check_equal, lost_peer
 from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.networks.normalization import RunningNorm
 from lit_a3c.utils import compat
 from lit_a3c.utils.disk import say
-from lit_a3c.utils.errors import ConfigError, RunError
 from lit_a3c.utils.shared_counter import SharedCounter
 from lit_a3c.utils.signals import INTERRUPTION
 
@@ -31,18 +30,6 @@ T = TypeVar("T")
 
 FAILED = -1.0
 """The status of a learner that an error ends. Else it is the number of a signal, or 0."""
-
-
-class AgreedConfigError(ConfigError):
-    """A :class:`ConfigError` that all ranks raise together. Rank 0 alone shows it."""
-
-    everywhere = True
-
-
-class PeerError(RunError):
-    """Another learner has ended, so this one cannot go on. Rank 0 alone shows it."""
-
-    everywhere = True
 
 
 class Learners:
@@ -60,6 +47,7 @@ class Learners:
     Attributes:
         rank: Number of this learner.
         size: Number of learners.
+        seed: That of rank 0; None where there is one learner.
     """
 
     def __init__(self, trainer: Trainer | None = None) -> None:
@@ -70,10 +58,12 @@ class Learners:
         self._deferred: list[RunningNorm] = []  # these, and that of the returns
         self._error: BaseException | None = None
         self._group: Any = None
+        self.seed: int | None = None
         if self.size > 1:
             # Small tensors on the CPU. A connection of gloo closes with the process at its other end, which NCCL does
             # not notice.
             self._group = dist.group.WORLD if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
+            self.seed = self._gather(torch.initial_seed())[0]
 
     def check_same(self, given: Mapping[str, str]) -> None:
         """Refuse to train where the learners were given different options.
@@ -86,15 +76,7 @@ class Learners:
         """
         if self.size == 1:
             return
-        of_all: list[Mapping[str, str]] = self._gather(dict(given))
-        for rank, theirs in enumerate(of_all):
-            for name in sorted(of_all[0].keys() | theirs.keys()):
-                first, other = of_all[0].get(name, "not given"), theirs.get(name, "not given")
-                if first != other:
-                    raise AgreedConfigError(
-                        f"the learners were given different options: {name} is {_short(first)} at rank 0 and "
-                        f"{_short(other)} at rank {rank}. Give all of them the same command, config and versions."
-                    )
+        check_equal(self._gather(dict(given)))
 
     def start(self, ledger: StepLedger, policy: Iterable[nn.Module], modules: Iterable[nn.Module]) -> None:
         """Begin to count and to gather statistics together. Before any worker starts, after a checkpoint was restored.
@@ -248,17 +230,3 @@ def _peers() -> Iterator[None]:
         if lost_peer(error):
             raise PeerError(LOST) from error
         raise
-
-
-LOST = "another learner has ended or does not answer, and this one cannot go on without it."
-CLOSED = r"(closed|reset) by peer|Broken pipe|Timed out waiting|remote process exited|ncclRemoteError|aborted"
-"""What gloo and NCCL say where a process at the other end is gone."""
-
-
-def lost_peer(error: BaseException) -> bool:
-    """Whether this is an error of a message whose other end is gone."""
-    return isinstance(error, RuntimeError) and bool(re.search(CLOSED, str(error)))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]}..."
