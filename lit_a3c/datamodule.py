@@ -14,6 +14,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 import lit_a3c.engines.hogwild.strategy  # noqa: F401 - makes Trainer(strategy="hogwild") known to Lightning
 from lit_a3c.engines.base import Engine, Learner, RolloutConfig, learner_of
 from lit_a3c.engines.job import join, learners_here
+from lit_a3c.engines.learners import Learners
 from lit_a3c.engines.loader import RolloutLoader
 from lit_a3c.engines.processes import cores, default_workers
 from lit_a3c.engines.registry import ENGINES, EngineName, make_source
@@ -119,6 +120,7 @@ class RolloutDataModule(LightningDataModule):
         self.max_eval_steps = max_eval_steps
         self._strategy: Engine | None = None
         self._begins_training = True
+        self._learners = Learners()
         self._open: list[RolloutLoader | EpisodeLoader | EpisodeProcess] = []
 
     def use_engine(self, engine: Engine) -> None:
@@ -155,10 +157,11 @@ class RolloutDataModule(LightningDataModule):
             ConfigError: As :meth:`prepare_data`.
         """
         check_trainer(self._trainer)
-        learner = learner_of(self._trainer)
-        learner.learners = join(self._trainer, learner, self)
+        self._learners = join(self._trainer, self)
+        if isinstance(learner := self._trainer.lightning_module, Learner):
+            learner.learners = self._learners
         if stage == TrainerFn.FITTING and self._begins_training:
-            learner.begin_training(self.total_steps)
+            learner_of(self._trainer).begin_training(self.total_steps)
 
     @property
     def workers(self) -> int:
@@ -179,8 +182,8 @@ class RolloutDataModule(LightningDataModule):
             rollout_length=self.rollout_length,
             seed=self._seed + learner.ledger.learned.total,
             behaviour_log_prob=learner.needs_behaviour_log_prob,
-            first_worker=self._strategy.worker if self._strategy else learner.learners.rank * self.workers,
-            resumable=engine == "serial" and learner.learners.size == 1,
+            first_worker=self._strategy.worker if self._strategy else self._learners.rank * self.workers,
+            resumable=engine == "serial" and self._learners.size == 1,
             max_restarts=self.max_restarts,
             worker_timeout=self.worker_timeout,
         )
@@ -205,11 +208,11 @@ class RolloutDataModule(LightningDataModule):
         if self._strategy is not None:
             source = self._strategy.make_source(config, learner)
         else:
-            learner.learners.start(learner.ledger, learner.policy.modules(), learner.modules())
+            self._learners.start(learner.ledger, learner.policy.modules(), learner.modules())
             source = make_source(config, learner.policy, learner.ledger)
         started = functools.partial(compat.batches_started, self._trainer)
         loader = RolloutLoader(
-            source, config, learner.ledger, learner.last_step, self.num_minibatches, started, learner.learners
+            source, config, learner.ledger, learner.last_step, self.num_minibatches, started, self._learners
         )
         self._open.append(loader)
         return loader
@@ -240,7 +243,13 @@ class RolloutDataModule(LightningDataModule):
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process, which has a trainer and environments of its own."""
-        fresh: dict[str, Any] = {"trainer": None, "_strategy": None, "_begins_training": False, "_open": []}
+        fresh: dict[str, Any] = {
+            "trainer": None,
+            "_strategy": None,
+            "_begins_training": False,
+            "_open": [],
+            "_learners": Learners(),
+        }
         return {**self.__dict__, **fresh, "engine": None, "num_workers": "auto"}
 
     def teardown(self, stage: str) -> None:
@@ -252,7 +261,7 @@ class RolloutDataModule(LightningDataModule):
 
     def _episodes(self, count: int, seed: int, **kwargs: Any) -> EpisodeLoader:
         kwargs["max_steps"] = self.max_eval_steps
-        first, count = learner_of(self._trainer).learners.share_of(count)
+        first, count = self._learners.share_of(count)
         loader = EpisodeLoader(self.env, count, self._seed + seed + first, self._check, **kwargs)
         self._open.append(loader)
         return loader
@@ -266,8 +275,7 @@ class RolloutDataModule(LightningDataModule):
         for loader in self._open:
             loader.close()
         self._open, self._strategy = [], None
-        if self.trainer is not None and isinstance(learner := self.trainer.lightning_module, Learner):
-            learner.learners.end()
+        self._learners.end()
 
     @property
     def _engine(self) -> str:
@@ -286,5 +294,5 @@ class RolloutDataModule(LightningDataModule):
     @property
     def _seed(self) -> int:
         """From ``seed_everything``; of several learners that of rank 0."""
-        shared = learner_of(self._trainer).learners.seed
+        shared = self._learners.seed
         return (torch.initial_seed() if shared is None else shared) % 2**30

@@ -6,7 +6,7 @@ import platform
 import re
 import warnings
 from pprint import pformat  # which sorts sets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from lightning import __version__ as lightning_version
@@ -18,9 +18,6 @@ from lit_a3c.engines.learner_errors import AgreedConfigError
 from lit_a3c.engines.learners import Learners
 from lit_a3c.metrics.logger import share_run
 from lit_a3c.utils import compat
-
-if TYPE_CHECKING:
-    from lit_a3c.engines.base import Learner
 
 TRAINER = (
     *("max_steps", "max_epochs", "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"),
@@ -35,7 +32,7 @@ def learners_here(trainer: Trainer | None) -> int:
     return trainer.num_devices if trainer is not None and isinstance(trainer.strategy, DDPStrategy) else 1
 
 
-def join(trainer: Trainer, learner: Learner, data: LightningDataModule) -> Learners:
+def join(trainer: Trainer, data: LightningDataModule) -> Learners:
     """Let the processes of a trainer agree on what they train, and on the directory of the run.
 
     All processes call it, before their networks and workers are made. Where the strategy is not DDP there is one
@@ -43,7 +40,6 @@ def join(trainer: Trainer, learner: Learner, data: LightningDataModule) -> Learn
 
     Args:
         trainer: The trainer.
-        learner: Its module.
         data: Its data module.
 
     Raises:
@@ -57,7 +53,7 @@ def join(trainer: Trainer, learner: Learner, data: LightningDataModule) -> Learn
     if learners.size > 1:
         # What is logged at the end of a validation is of all learners' episodes already.
         warnings.filterwarnings("ignore", message=r".*sync_dist=True.*")
-        learners.check_same(_options(trainer, learner, data))
+        learners.check_same(_options(trainer, data))
         _check_episodes(trainer, data, learners.size)
         share_run(trainer, trainer.strategy.broadcast)
     return learners
@@ -71,11 +67,11 @@ def _check_episodes(trainer: Trainer, data: LightningDataModule, learners: int) 
         )
 
 
-def _options(trainer: Trainer, learner: Learner, data: LightningDataModule) -> dict[str, str]:
+def _options(trainer: Trainer, data: LightningDataModule) -> dict[str, str]:
     """The options by which learners must not differ, also where no config file has them."""
     given: dict[str, Any] = {f"trainer.{name}": getattr(trainer, name, None) for name in TRAINER}
     given |= {f"data.{name}": value for name, value in vars(data).items() if not name.startswith("_")}
-    given |= {f"model.{name}": value for name, value in getattr(learner, "hparams", {}).items()}
+    given |= {f"model.{name}": value for name, value in getattr(trainer.lightning_module, "hparams", {}).items()}
     given["num_workers"] = getattr(data, "workers", None)
     for name in ("data.trainer", "data.num_workers", "model._instantiator"):
         given.pop(name, None)
