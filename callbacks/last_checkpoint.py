@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ class LastCheckpoint(Checkpoint):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Not before the first update: a refused resumption must not overwrite what it could not load."""
-        if self._started and trainer.state.fn == TrainerFn.FITTING:
+        assert isinstance(pl_module, A3C)
+        pl_module.learners.leave()
+        if self._started and trainer.is_global_zero and trainer.state.fn == TrainerFn.FITTING:
             self._save_news(trainer)
 
     def _save_news(self, trainer: Trainer) -> None:
@@ -60,17 +63,27 @@ class LastCheckpoint(Checkpoint):
             return
         position = _position(trainer)
         last = checkpoint_directory(trainer) / "last.ckpt"
-        link = last.with_name(".previous.part")
-        with contextlib.suppress(OSError):  # the first one, or a file system without links, has no previous one
-            link.unlink(missing_ok=True)
-            link.hardlink_to(last)
-        trainer.save_checkpoint(last)
-        with contextlib.suppress(OSError):
-            if link.samefile(last) or position == self._saved:  # the new one is missing, or of the same updates
-                link.unlink()
-            else:
-                link.replace(last.with_name("previous.ckpt"))
+        keep: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        if trainer.is_global_zero:
+            keep = _keep_previous(last, newer=position != self._saved)
+        with keep:
+            trainer.save_checkpoint(last)  # all processes of a job take part, and rank 0 writes
         self._saved = position  # not before: a signal may have broken it off
+
+
+@contextlib.contextmanager
+def _keep_previous(last: Path, *, newer: bool) -> Iterator[None]:
+    """Let ``last.ckpt`` stay as ``previous.ckpt`` where the block writes one of newer updates."""
+    link = last.with_name(".previous.part")
+    with contextlib.suppress(OSError):  # the first one, or a file system without links, has no previous one
+        link.unlink(missing_ok=True)
+        link.hardlink_to(last)
+    yield
+    with contextlib.suppress(OSError):
+        if not newer or link.samefile(last):  # the new one is of the same updates, or missing
+            link.unlink()
+        else:
+            link.replace(last.with_name("previous.ckpt"))
 
 
 def _position(trainer: Trainer) -> tuple[int, int]:

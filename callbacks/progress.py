@@ -78,6 +78,8 @@ class StepProgressBar(TQDMProgressBar):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         assert isinstance(pl_module, A3C)
+        if not trainer.is_global_zero:
+            return
         if self.is_disabled:
             self._print_line(pl_module)
         elif trainer.global_step % self.refresh_rate == 0 or trainer.should_stop:

@@ -22,11 +22,13 @@ class ScoreTable(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, A3C)
-        if trainer.state.fn == TrainerFn.VALIDATING:
+        if trainer.state.fn == TrainerFn.VALIDATING and trainer.is_global_zero:
             print(table(score_of(trainer, pl_module)))
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, A3C)
+        if not trainer.is_global_zero:
+            return
         checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
         score = score_of(trainer, pl_module)
         file = run_directory(trainer) / f"test-{checkpoint.stem if checkpoint else 'untrained'}.json"
@@ -58,7 +60,8 @@ def score_of(trainer: Trainer, module: A3C) -> dict[str, Any]:
 def run_directory(trainer: Trainer) -> Path:
     """Where a run keeps its files: the logger's directory, or that of the checkpoint that is played.
 
-    An agent file is of no run. What is made of it goes to ``runs/NAME/agent``.
+    An agent file is of no run. What is made of it goes to ``runs/NAME/agent``. Lightning's ``trainer.log_dir`` is the
+    same directory, but it waits until all processes of a job ask for it.
     """
     if trainer.logger is None and trainer.ckpt_path:
         file = Path(trainer.ckpt_path).absolute()
@@ -66,7 +69,8 @@ def run_directory(trainer: Trainer) -> Path:
             return RUNS / name / "agent"
         parent = file.parent
         return parent.parent if parent.name == "checkpoints" else parent
-    return Path(trainer.log_dir or trainer.default_root_dir)
+    directory = getattr(trainer.logger, "log_dir", None) or getattr(trainer.logger, "save_dir", None)
+    return Path(directory or trainer.default_root_dir)
 
 
 def table(score: dict[str, Any]) -> str:

@@ -80,7 +80,7 @@ class VideoRecorder(Callback):
         if self.every_n_steps > 0 and pl_module.steps >= self._next:
             self._next += self.every_n_steps
             self._recorded_at = pl_module.steps
-            self._record(trainer, lambda: present_agent(pl_module))
+            pl_module.learners.do_part(lambda: self._record(trainer, lambda: present_agent(pl_module)))
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The last checkpoint has been written: an episode may take minutes."""
@@ -110,7 +110,7 @@ class VideoRecorder(Callback):
 
     def _record(self, trainer: Trainer, choose: Callable[[], RecordedAgent | None]) -> None:
         """Record an episode of whom ``choose`` gives. What fails here costs a video, and not the training."""
-        if self._broken:
+        if self._broken or not trainer.is_global_zero:
             return
         data = compat.datamodule_of(trainer)
         assert isinstance(data, RolloutDataModule)

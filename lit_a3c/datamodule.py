@@ -12,7 +12,9 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 import lit_a3c.engines.hogwild.strategy  # noqa: F401 - makes Trainer(strategy="hogwild") known to Lightning
-from lit_a3c.engines.base import Engine, RolloutConfig, learner_of
+from lit_a3c.engines.base import Engine, Learner, RolloutConfig, learner_of
+from lit_a3c.engines.job import join, learners_here
+from lit_a3c.engines.learners import Learners
 from lit_a3c.engines.loader import RolloutLoader
 from lit_a3c.engines.processes import cores, default_workers
 from lit_a3c.engines.registry import ENGINES, EngineName, make_source
@@ -125,6 +127,7 @@ class RolloutDataModule(LightningDataModule):
         self.max_eval_steps = max_eval_steps
         self._strategy: Engine | None = None
         self._begins_training = True
+        self._learners = Learners()
         self._open: list[RolloutLoader | EpisodeLoader | EpisodeProcess] = []
 
     def use_engine(self, engine: Engine) -> None:
@@ -162,6 +165,9 @@ class RolloutDataModule(LightningDataModule):
             ConfigError: As :meth:`prepare_data`.
         """
         check_trainer(self._trainer)
+        self._learners = join(self._trainer, self)
+        if isinstance(learner := self._trainer.lightning_module, Learner):
+            learner.learners = self._learners
         if stage == TrainerFn.FITTING and self._begins_training:
             learner_of(self._trainer).begin_training(self.total_steps)
 
@@ -170,7 +176,7 @@ class RolloutDataModule(LightningDataModule):
         """The number of workers, where ``num_workers`` may be ``auto``."""
         if self.num_workers != "auto":
             return self.num_workers
-        return 1 if self.engine == "serial" else default_workers()
+        return 1 if self.engine == "serial" else max(1, default_workers() // learners_here(self.trainer))
 
     def rollout_config(self) -> RolloutConfig:
         """What the workers collect. A resumed run does not replay the start of the run that it continues."""
@@ -184,9 +190,9 @@ class RolloutDataModule(LightningDataModule):
             rollout_length=self.rollout_length,
             seed=self._seed + learner.ledger.learned.total,
             behaviour_log_prob=learner.needs_behaviour_log_prob,
-            first_worker=self._strategy.worker if self._strategy else self._trainer.global_rank,
+            first_worker=self._strategy.worker if self._strategy else self._learners.rank * self.workers,
             rollouts_per_update=self.rollouts_per_update,
-            resumable=engine == "serial",
+            resumable=engine == "serial" and self._learners.size == 1,
             max_restarts=self.max_restarts,
             worker_timeout=self.worker_timeout,
         )
@@ -204,16 +210,19 @@ class RolloutDataModule(LightningDataModule):
         # The learner shares the cores with the workers: with more threads than cores convolutions are several
         # times slower. Where it acts itself, one thread makes small networks fast and sums reproducible.
         alone = config.engine not in ("async", "sync")
-        torch.set_num_threads(1 if alone else max(1, cores() - config.num_workers))
+        own_cores = cores() // learners_here(self._trainer)
+        torch.set_num_threads(1 if alone else max(1, own_cores - config.num_workers))
         if config.first_worker:
             torch.manual_seed(config.worker_seed(config.first_worker))  # its actions are draws of its own
         if self._strategy is not None:
             source = self._strategy.make_source(config, learner)
         else:
+            self._learners.start(learner.ledger, learner.policy.modules(), learner.modules())
             source = make_source(config, learner.policy, learner.ledger)
         started = functools.partial(compat.batches_started, self._trainer)
         device = next(learner.policy.parameters()).device
-        loader = RolloutLoader(source, config, learner.ledger, learner.last_step, self.num_minibatches, started, device)
+        last_step, parts = learner.last_step, self.num_minibatches
+        loader = RolloutLoader(source, config, learner.ledger, last_step, parts, started, device, self._learners)
         self._open.append(loader)
         return loader
 
@@ -243,7 +252,13 @@ class RolloutDataModule(LightningDataModule):
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process, which has a trainer and environments of its own."""
-        fresh: dict[str, Any] = {"trainer": None, "_strategy": None, "_begins_training": False, "_open": []}
+        fresh: dict[str, Any] = {
+            "trainer": None,
+            "_strategy": None,
+            "_begins_training": False,
+            "_open": [],
+            "_learners": Learners(),
+        }
         return {**self.__dict__, **fresh, "engine": None, "num_workers": "auto"}
 
     def teardown(self, stage: str) -> None:
@@ -255,7 +270,8 @@ class RolloutDataModule(LightningDataModule):
 
     def _episodes(self, count: int, seed: int, **kwargs: Any) -> EpisodeLoader:
         kwargs["max_steps"] = self.max_eval_steps
-        loader = EpisodeLoader(self.env, count, self._seed + seed, self._check, **kwargs)
+        first, count = self._learners.share_of(count)
+        loader = EpisodeLoader(self.env, count, self._seed + seed + first, self._check, **kwargs)
         self._open.append(loader)
         return loader
 
@@ -268,6 +284,7 @@ class RolloutDataModule(LightningDataModule):
         for loader in self._open:
             loader.close()
         self._open, self._strategy = [], None
+        self._learners.end()
 
     @property
     def _engine(self) -> str:
@@ -285,5 +302,6 @@ class RolloutDataModule(LightningDataModule):
 
     @property
     def _seed(self) -> int:
-        """From ``seed_everything``."""
-        return torch.initial_seed() % 2**30
+        """From ``seed_everything``; of several learners that of rank 0."""
+        shared = self._learners.seed
+        return (torch.initial_seed() if shared is None else shared) % 2**30

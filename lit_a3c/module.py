@@ -111,6 +111,7 @@ class A3C(PolicyModule):
             batch_idx: Not used.
         """
         self.policy.observe(rollout.observation, rollout.batch_first)
+        self.learners.begin_update()
         recurrent_state = None if rollout.recurrent_state is None else rollout.recurrent_state[0]
         done = rollout.done
         output = self.policy(rollout.observation, recurrent_state, done, rollout.batch_first)
@@ -132,7 +133,7 @@ class A3C(PolicyModule):
         self.metrics.add("entropy", entropy.mean())
         self.metrics.add("explained_variance", explained_variance(v_t.detach(), returns))
         self.metrics.count(rollout, policy_lag=self.ledger.updates.total - rollout.mean_policy_version)
-        self.ledger.stage(rollout.num_steps)
+        self.ledger.stage(rollout.num_steps * self.learners.size)  # all have rollouts of one size
         return loss
 
     @torch.no_grad()
@@ -158,6 +159,7 @@ class A3C(PolicyModule):
             returns, advantage = vtrace(ratio_t, rollout.reward, discount, v_t, v_tp1, done, lambda_)
         if self.return_scale is not None:
             self.return_scale.update(returns)
+            self.learners.merge(self.return_scale.norm)
             returns, advantage = self.return_scale(returns), self.return_scale(advantage)
         return returns, advantage
 
@@ -199,6 +201,8 @@ class A3C(PolicyModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Rollout | AppliedUpdates, batch_idx: int) -> None:
         if 0 < compat.log_interval(self.trainer) <= self.metrics.updates:
+            if self.learners.size > 1:
+                self.metrics.combine(self.learners.collect(self.metrics.take()), self.learners.rank)
             report = self.metrics.report(self.steps) | {
                 "learning_rate": self.trainer.optimizers[0].param_groups[0]["lr"],
                 "steps_in_flight": float(self.ledger.in_flight),

@@ -124,10 +124,15 @@ class PolicyModule(TrainingState):
 
     def validation_step(self, batch: EpisodeBatch, batch_idx: int) -> None:
         """Play a batch of episodes."""
-        self.episodes += self.play(batch)
+        self.learners.do_part(lambda: self.episodes.extend(self.play(batch)))
+
+    def _collect_episodes(self) -> None:
+        """Take those that other learners have played. They count on from one rank to the next."""
+        self._generator = None
+        self.episodes = [episode for played in self.learners.collect(self.episodes) for episode in played]
 
     def on_validation_epoch_end(self) -> None:
-        self._generator = None
+        self._collect_episodes()
         if not self.trainer.sanity_checking:
             self._publish_score("val")
 
@@ -135,7 +140,7 @@ class PolicyModule(TrainingState):
     test_step = validation_step
 
     def on_test_epoch_end(self) -> None:
-        self._generator = None
+        self._collect_episodes()
         self._publish_score("test")
 
     def predict_step(self, batch: EpisodeBatch, batch_idx: int) -> list[Episode]:

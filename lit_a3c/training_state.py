@@ -15,6 +15,7 @@ from lit_a3c.checkpoint.factories import build, to_plain
 from lit_a3c.checkpoint.initialize import take_weights
 from lit_a3c.checkpoint.io import load_verified
 from lit_a3c.engines.base import OptimizerFactory
+from lit_a3c.engines.learners import Learners
 from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.envs import EnvSpaces
 from lit_a3c.metrics.axis import put_on_axis
@@ -36,6 +37,7 @@ class TrainingState(LightningModule):
         policy: The network.
         ledger: Every step of the training, and the updates.
         metrics: Means since the last row of the logs.
+        learners: The learners of the training, of which this one is one.
         make_optimizer: Makes the optimizer from the parameters.
         optimizer_in_checkpoint: Class of the optimizer whose state was loaded, if any was.
     """
@@ -48,6 +50,7 @@ class TrainingState(LightningModule):
         self.spaces = spaces
         self.ledger = StepLedger()
         self.metrics = TrainMetrics()
+        self.learners = Learners()
         self.optimizer_in_checkpoint: str | None = None
         self._first_step = 0  # of the present training
         self._total_steps: int | None = None
@@ -214,4 +217,4 @@ class TrainingState(LightningModule):
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process, which makes optimizer and schedule of its own. Factories may hold a parser."""
-        return {**super().__getstate__(), "make_optimizer": None, "_schedule": None}
+        return {**super().__getstate__(), "make_optimizer": None, "_schedule": None, "learners": Learners()}

@@ -6,6 +6,7 @@ import logging
 import warnings
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_only
 
 REQUESTED = (
     "lightning.pytorch.callbacks.early_stopping",
@@ -51,6 +52,7 @@ def tells_an_end(record: logging.LogRecord) -> bool:
     return record.levelno > logging.INFO or "` stopped: " in text or text.endswith("Signaling Trainer to stop.")
 
 
+@rank_zero_only
 def print_reasons(trainer: Trainer) -> None:
     """Print why ``EarlyStopping`` has ended a training. Lightning says it only with ``verbose``."""
     for callback in trainer.early_stopping_callbacks:

@@ -33,9 +33,11 @@ from lit_a3c.cli.parse_errors import ParseError, Parser, format_parse_error
 from lit_a3c.cli.parts import fit_parts, spaces_of
 from lit_a3c.cli.run_directory import check_checkpoint_directories
 from lit_a3c.cli.save_config import SaveConfigToCheckpoint
-from lit_a3c.cli.summary import print_summary
+from lit_a3c.cli.several_learners import LearnerProcesses
+from lit_a3c.cli.summary import print_start, print_summary
 from lit_a3c.cli.validation import check_monitors, check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
+from lit_a3c.engines.learner_errors import check_connection
 from lit_a3c.engines.registry import EngineName
 from lit_a3c.engines.trainer_check import check_trainer
 from lit_a3c.metrics.logger import start_run
@@ -89,6 +91,7 @@ def run(argv: list[str], cli: Callable[[list[str]], LightningCLI] | None = None)
     except Exception as error:
         if compat.raised_while_restoring(error):
             raise ConfigError(f"the checkpoint cannot be restored: {one_line(error)}.") from error
+        check_connection(error)
         if raised_by_lightning(error):
             raise RunError(f"the run has failed: {one_line(error)}.") from error
         raise
@@ -180,14 +183,16 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             print(f"lit-a3c: {line}", file=sys.stderr)
 
     def before_fit(self) -> None:
-        """Say what is about to run, and where its files go.
+        """Refuse what cannot work, take the directory of the run, and say what is about to run.
 
         Raises:
             ConfigError: The run to go on with has had its steps, or another process trains in its directory, or the
                 directory holds another run.
         """
         config, data = self.config[self.subcommand], self.datamodule
+        data.trainer = self.trainer
         check_trainer(self.trainer)
+        self._at_the_end.callback(LearnerProcesses(self.trainer, [self._command, *self._given]).end)
         check_monitors(self.trainer)
         if config.init_from and not config.ckpt_path:  # a run that goes on has weights of its own
             init_from(self.model, config.init_from)
@@ -202,16 +207,13 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         if (lock := lock_directory(self.trainer, config.ckpt_path)) is not None:
             self._at_the_end.callback(lock.release)
         start_run(self.trainer, config.ckpt_path)
-        rollout = data.envs_per_worker * data.rollout_length
-        longer = f" (one rollout has {rollout:,})" if rollout > data.total_steps else ""
-        print(
-            f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps{longer}, {config.engine}, {data.workers} workers "
-            f"of {data.envs_per_worker} environments; files in {self.trainer.log_dir}",
-            flush=True,
-        )
+        print_start(self.trainer, data, config.engine)
 
     def _end(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         """End the runs of the loggers, and say what has become of the training and what to do next."""
+        for callback in compat.callbacks_of(self.trainer):
+            if isinstance(callback, StopOnSignal):
+                callback.requeue(self.trainer)
         disconnect(self.trainer, failed=error is not None)
         if INTERRUPTION.training:  # else it was refused
             print_summary(self.trainer, stopped=error is not None)

@@ -107,7 +107,7 @@ def lock_directory(trainer: Trainer, checkpoint: str | None) -> RunLock | None:
         ConfigError: Another process trains there, or the directory holds another run.
     """
     logger = trainer.logger
-    if not isinstance(logger, LOCAL) or isinstance(logger, RunLogger):
+    if not trainer.is_global_zero or not isinstance(logger, LOCAL) or isinstance(logger, RunLogger):
         return None
     run = Path(logger.log_dir)
     within = checkpoint is not None and Path(checkpoint).resolve().is_relative_to(run.resolve())

@@ -163,5 +163,17 @@ def _import_without_collection(name: str) -> Any:
 
 def _show(error: Exception, message: str = "") -> None:
     """The message alone; after ``--debug`` the traceback before it, after that of the worker that has failed."""
+    if getattr(error, "everywhere", False) and _rank():
+        return  # rank 0 says it
     log.debug("%s", getattr(error, "traceback", "") or "lit-a3c: the traceback:", exc_info=error)
-    print(f"lit-a3c: {message or error}", file=sys.stderr)
+    where = f"rank {_rank()}: " if _rank() else ""
+    print(f"lit-a3c: {where}{message or error}", file=sys.stderr)
+
+
+def _rank() -> int:
+    """Number of this process among the learners of a training; 0 where there is one."""
+    if "lightning.pytorch" not in sys.modules:
+        return 0
+    from lit_a3c.utils import compat
+
+    return compat.rank()

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
+from lightning.pytorch.utilities import rank_zero_only
 
 from lit_a3c.callbacks.score_table import run_directory
 from lit_a3c.callbacks.validation_scores import ValidationScores
@@ -39,6 +40,8 @@ class SaveConfigToCheckpoint(SaveConfigCallback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
+            assert isinstance(pl_module, A3C)
+            pl_module.learners.check_same(_flat(yaml.safe_load(self._text)))
             super().setup(trainer, pl_module, stage)
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -88,6 +91,7 @@ class SaveConfigToCheckpoint(SaveConfigCallback):
     def _text(self) -> str:
         return str(self.parser.dump(self.config, skip_none=False))
 
+    @rank_zero_only
     def _log_result(self, trainer: Trainer) -> None:
         module = trainer.lightning_module
         assert isinstance(module, A3C)
@@ -96,3 +100,13 @@ class SaveConfigToCheckpoint(SaveConfigCallback):
                 best = None if callback.best is None else callback.best.mean
                 for logger in trainer.loggers:
                     log_result(logger, self._text, best, module.steps)
+
+
+def _flat(config: Any, name: str = "") -> dict[str, str]:
+    """The options of a config by their names on the command line, as text."""
+    if not isinstance(config, dict):
+        return {name: repr(config)}
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{name}.{key}" if name else str(key))
+    return flat

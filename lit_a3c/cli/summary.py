@@ -10,12 +10,15 @@ from typing import TypeVar
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities import rank_zero_only
 
 from lit_a3c.callbacks.last_checkpoint import checkpoint_directory
 from lit_a3c.callbacks.score_table import run_directory
 from lit_a3c.callbacks.validation_scores import Score, ValidationScores
 from lit_a3c.cli.configs import TRUST
 from lit_a3c.cli.save_config import SaveConfigToCheckpoint
+from lit_a3c.datamodule import RolloutDataModule
 from lit_a3c.module import A3C
 from lit_a3c.utils import compat
 
@@ -26,6 +29,27 @@ LABEL = 18
 """Columns of the names on the left."""
 
 
+@rank_zero_only
+def print_start(trainer: Trainer, data: RolloutDataModule, engine: str) -> None:
+    """Print what is about to run, and where its files go.
+
+    Args:
+        trainer: The trainer.
+        data: Its data module.
+        engine: Name of the engine.
+    """
+    rollout = data.envs_per_worker * data.rollout_length
+    longer = f" (one rollout has {rollout:,})" if rollout > data.total_steps else ""
+    several = isinstance(trainer.strategy, DDPStrategy) and trainer.world_size > 1
+    learners = f"{trainer.world_size} learners with " if several else ""
+    print(
+        f"lit-a3c: {data.env.env_id}, {data.total_steps:,} steps{longer}, {engine}, {learners}{data.workers} workers "
+        f"of {data.envs_per_worker} environments; files in {run_directory(trainer)}",
+        flush=True,
+    )
+
+
+@rank_zero_only
 def print_summary(trainer: Trainer, *, stopped: bool) -> None:
     """Print the summary of a training that has ended.
 

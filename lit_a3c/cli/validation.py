@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.callbacks import Timer
 
+from lit_a3c.cli.several_learners import STRATEGIES, check_learners, check_one_process
 from lit_a3c.engines.hogwild.strategy import Hogwild
 from lit_a3c.engines.processes import default_workers
 from lit_a3c.engines.trainer_check import check_lone_rollouts, check_precision
@@ -154,7 +155,8 @@ def trainer_options(config: Any, *, fit: bool) -> dict[str, Any]:
     if not fit:
         return {"strategy": "auto", "devices": 1}
     if config.engine != Hogwild.strategy_name:
-        return {"devices": 1} if config.trainer.devices == "auto" else {}  # Lightning would take all GPUs
+        several = _strategy_name(config.trainer.strategy) in STRATEGIES
+        return {"devices": 1} if config.trainer.devices == "auto" and not several else {}  # else all GPUs
     workers = default_workers() if config.num_workers == "auto" else config.num_workers
     return {"strategy": Hogwild.strategy_name, "devices": workers, "accelerator": "cpu"}
 
@@ -165,17 +167,21 @@ def _check_one_learner(config: Any) -> None:
         raise ConfigError(
             f"trainer.strategy 'hogwild' contradicts engine {config.engine!r}. Use --engine hogwild alone."
         )
+    if _strategy_name(strategy) in STRATEGIES:
+        check_learners(config.trainer)
+        return
     if isinstance(strategy, str) and strategy not in ("auto", "single_device"):
         raise ConfigError(
-            f"trainer.strategy {strategy!r} must be auto: with engine {config.engine!r} one process learns. "
-            "Use --num_workers for more actors, or --engine hogwild for more learners."
+            f"trainer.strategy {strategy!r} must be auto, or ddp for several learners. "
+            "Use --num_workers for more actors, or --engine hogwild for learners without locks."
         )
     for name in ("devices", "num_nodes"):
         if not re.fullmatch(r"1|auto|\[\d+\]", str(config.trainer[name])):
             raise ConfigError(
                 f"trainer.{name} {config.trainer[name]!r} must be 1: with engine {config.engine!r} one process learns. "
-                "Use --num_workers for more actors, or --engine hogwild for more learners."
+                "Use --num_workers for more actors, or --trainer.strategy ddp for several learners."
             )
+    check_one_process()
 
 
 def _check_hogwild(config: Any) -> None:
@@ -183,7 +189,7 @@ def _check_hogwild(config: Any) -> None:
     if strategy not in ("auto", Hogwild.strategy_name):
         raise ConfigError(
             f"trainer.strategy {config.trainer.strategy!r} contradicts engine 'hogwild', which is a strategy itself. "
-            "Use --engine async for one learner."
+            "Use --engine async for one learner, or for several ones with --trainer.strategy ddp."
         )
     if devices not in ("auto", str(config.num_workers)):
         raise ConfigError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from lit_a3c.engines.learners import Learners
 from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.envs import EnvConfig, EnvSpaces
 from lit_a3c.metrics.train_metrics import TrainMetrics
@@ -142,12 +143,14 @@ class Learner(Protocol):
         policy: The network. Its weights are what actors act with.
         ledger: The steps of the training.
         metrics: What the training reports.
+        learners: The learners of the training, of which the module's is one.
         make_optimizer: Makes the optimizer from the parameters.
     """
 
     policy: ActorCritic
     ledger: StepLedger
     metrics: TrainMetrics
+    learners: Learners
     make_optimizer: OptimizerFactory
 
     def begin_training(self, total_steps: int) -> None:
@@ -164,6 +167,9 @@ class Learner(Protocol):
     @property
     def needs_behaviour_log_prob(self) -> bool:
         """Whether rollouts must carry the log-probabilities of their actions."""
+
+    def modules(self) -> Iterator[nn.Module]:
+        """Itself and all modules in it."""
 
     def agent(self, num_envs: int) -> Agent:
         """The policy under evaluation in so many environments."""

@@ -8,6 +8,8 @@ from lit_a3c.utils.shared_counter import SharedCounter
 class StepLedger:
     """``collected = learned + in flight + discarded``, in shared memory; one ledger for a training.
 
+    Where several learners make their updates in step, all numbers are of the whole job, see :meth:`share`.
+
     Environments write ``collected`` as they take a step. The optimizer step writes ``learned`` and ``updates``. An
     engine that replaces a failed worker writes ``discarded``. The logger reads all of them.
 
@@ -40,6 +42,19 @@ class StepLedger:
         self._staged = 0
         for counter in (self.collected, self.learned, self.updates):
             counter.allocate(processes)
+
+    def share(self, learner: int) -> None:
+        """Count from now on for one of several learners. Only before a process that collects starts.
+
+        ``learned`` and ``updates`` count the whole job in every learner, because all make the same updates.
+        ``collected`` and ``discarded`` count what this learner's own workers do. They know of the others by
+        ``elsewhere``. What was before belongs to the learner 0.
+        """
+        self.discarded.add(self.in_flight)
+        for counter in (self.collected, self.discarded):
+            total = counter.total
+            counter.total = 0 if learner else total
+            counter.elsewhere = total if learner else 0
 
     def for_rank(self, rank: int) -> StepLedger:
         """The same ledger as the process of this rank writes to it."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lit_a3c.engines.base import RolloutConfig, RolloutSource
+from lit_a3c.engines.learners import Learners
 from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.engines.staging import CPU, RolloutStaging
 from lit_a3c.rollout import AppliedUpdates, Episode, Rollout
@@ -34,6 +35,7 @@ class RolloutLoader:
         num_minibatches: Updates made of one rollout, or of those that are side by side.
         batches_started: Gives the minibatches of the present epoch that Lightning has started.
         device: Where the learner is. Several rollouts are moved there together.
+        learners: The learners that make their updates in step; one by default.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class RolloutLoader:
         num_minibatches: int,
         batches_started: Callable[[], int],
         device: torch.device = CPU,
+        learners: Learners | None = None,
     ) -> None:
         self._source, self._ledger, self._batches_started = source, ledger, batches_started
         self._last_step, self._num_minibatches = last_step, num_minibatches
@@ -55,11 +58,12 @@ class RolloutLoader:
         self._layout = [repr(config.env), config.num_workers, config.envs_per_worker]
         self._minibatches: deque[Rollout] = deque()  # of the present rollouts, those still to be learned from
         self._acting = False
+        self._learners = learners or Learners()
         self._random_state: Tensor | None = None
 
     def __len__(self) -> int:
         """Updates of the present epoch: those made before a resumption, and those to come."""
-        takes = math.ceil((self._last_step - self._ledger.learned.total) / self._steps)
+        takes = math.ceil((self._last_step - self._ledger.learned.total) / (self._steps * self._learners.size))
         return self._batches_started() + self._num_minibatches * (max(0, takes) + self._source.overshoot)
 
     def __iter__(self) -> Iterator[Rollout | AppliedUpdates]:
@@ -73,7 +77,8 @@ class RolloutLoader:
                     self._source.refresh()
             self._source.publish(self._ledger.updates.total)
             self._acting = True
-            rollout = self._source.next() if self._single else self._several()
+            with self._learners.waiting():
+                rollout = self._source.next() if self._single else self._several()
             self._acting = False
             if rollout is None:
                 return

@@ -179,8 +179,9 @@ def _work(
     collected: SharedCounter,
 ) -> None:
     """What a worker does: wait for a free slot, take the newest weights, act, fill the slot, send a message."""
-    torch.manual_seed(config.worker_seed(worker))
-    actor = Actor(config, policy, worker, collected)
+    number = config.first_worker + worker  # of all learners' workers
+    torch.manual_seed(config.worker_seed(number))
+    actor = Actor(config, policy, number, collected)
     while (slot := _next_slot(connection)) is not None:
         rollout = actor.rollout(weights.pull(actor.weights))
         slots[slot].copy_(rollout)

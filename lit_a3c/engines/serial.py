@@ -25,7 +25,9 @@ class SerialSource(RolloutSource):
     def __init__(self, config: RolloutConfig, policy: ActorCritic, ledger: StepLedger) -> None:
         ledger.allocate(1)
         self._learner = tensors_of(policy)
-        self._actors = [Actor(config, policy, i, ledger.collected) for i in range(config.num_workers)]
+        self._actors = [
+            Actor(config, policy, config.first_worker + i, ledger.collected) for i in range(config.num_workers)
+        ]
         self._version = 0
 
     @torch.no_grad()

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import (
     StochasticWeightAveraging,
     WeightAveraging,
 )
-from lightning.pytorch.strategies import SingleDeviceStrategy
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
@@ -90,12 +90,16 @@ def check_lone_rollouts(rollouts_per_update: int) -> None:
 
 
 def _check_processes(trainer: Trainer) -> None:
-    """Several learners would step the same environments, and each would count its own steps alone."""
+    """Several learners are the processes of DDP. Other strategies share out a network, which is too small for it."""
     strategy = trainer.strategy
-    if not isinstance(strategy, SingleDeviceStrategy) or trainer.world_size != 1 or trainer.num_nodes != 1:
+    if type(strategy) is DDPStrategy and compat.start_method_of(strategy) == "popen":
+        if trainer.state.fn == TrainerFn.PREDICTING and trainer.world_size > 1:
+            raise ConfigError("several processes cannot record episodes together. Use Trainer(devices=1).")
+    elif not isinstance(strategy, SingleDeviceStrategy) or trainer.world_size != 1 or trainer.num_nodes != 1:
         raise ConfigError(
-            f"{type(strategy).__name__} with {trainer.world_size} processes is not supported: one process learns. Use "
-            "Trainer(devices=1) and num_workers for more actors, or Trainer(strategy='hogwild', devices=N)."
+            f"{type(strategy).__name__} with {trainer.world_size} processes is not supported. Several learners are "
+            "Trainer(strategy='ddp', devices=N). For more actors of one learner use Trainer(devices=1) and "
+            "num_workers, or Trainer(strategy='hogwild', devices=N)."
         )
     if strategy.root_device.type not in ("cpu", "cuda", "mps"):
         raise ConfigError(f"trainer.accelerator must be cpu or gpu, and is of the kind {strategy.root_device.type!r}.")

@@ -90,6 +90,10 @@ class RunLogger(TensorBoardLogger):
         version = self.version
         return Path(self.root_dir, version if isinstance(version, str) else f"version_{version}")
 
+    def follow(self, version: int | str) -> None:
+        """Name the directory that another process has taken, which alone writes to it."""
+        self._given_version = version
+
     @rank_zero_only
     def start(self, checkpoint: str | Path | None) -> None:
         """Take the directory for a training, before anything is written.
@@ -223,3 +227,16 @@ def start_run(trainer: Trainer, checkpoint: str | Path | None) -> None:
     for logger in trainer.loggers:
         if isinstance(logger, RunLogger):
             logger.start(checkpoint)
+
+
+def share_run(trainer: Trainer, broadcast: Callable[[Any], Any]) -> None:
+    """Let all processes of a job name the directories that rank 0 has taken. All of them must call it.
+
+    Args:
+        trainer: That of this process.
+        broadcast: Gives every process the value of rank 0.
+    """
+    for logger in trainer.loggers:
+        if isinstance(logger, RunLogger):
+            version = broadcast(logger.version if compat.rank() == 0 else None)
+            logger.follow(version)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 import torch
 from torch import Tensor
@@ -113,6 +114,22 @@ class TrainMetrics:
         for name, total in delta.sums.items():
             self._sums[name] = self._sums.get(name, torch.zeros(())) + total
             self._counts[name] = self._counts.get(name, 0) + delta.counts[name]
+
+    def combine(self, deltas: list[MetricsDelta], own: int) -> None:
+        """Put back what :meth:`take` has given, with that of other learners which have made the same updates.
+
+        Args:
+            deltas: Of all learners.
+            own: Which of them is this one's.
+        """
+        for _ in deltas[own].episodes:  # these are the last of `recent`, and come again
+            self.recent.pop()
+        for delta in deltas:
+            self.merge(replace(delta, episodes=[], updates=0))
+        self.updates = deltas[own].updates
+        newest = (delta.episodes[::-1] for delta in deltas)
+        together = [e for group in zip_longest(*newest) for e in group if e is not None][:EPISODE_WINDOW]
+        self.recent.extend(together[::-1])
 
     def report(self, steps: int) -> dict[str, float]:
         """All means by name, and a fresh start.

@@ -18,7 +18,12 @@ class RunningNorm(nn.Module):
         shape: Shape of one observation.
         clip: Bound of the output.
         eps: Added to the variance.
+
+    Attributes:
+        deferred: Whether :meth:`update` only keeps what it is given, because several learners merge it together.
     """
+
+    deferred = False
 
     def __init__(self, shape: Sequence[int], clip: float = 10.0, eps: float = 1e-8) -> None:
         super().__init__()
@@ -29,6 +34,7 @@ class RunningNorm(nn.Module):
         self.register_buffer("mean", torch.zeros(tuple(shape)))
         self.register_buffer("var", torch.ones(tuple(shape)))
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self._pending: tuple[int, Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """``[N, *shape]`` to the same, normalised."""
@@ -41,9 +47,36 @@ class RunningNorm(nn.Module):
         x = x.float()
         mean = x.mean(dim=0)
         var = (x - mean).square_().mean(dim=0)  # torch.var_mean takes 50 times as long for three images of Atari
-        self.count += x.shape[0]
-        new = (x.shape[0] / self.count).float()  # weight of the new batch, 1 at the first
-        delta = mean - self.mean
+        if self.deferred:
+            self._pending = (x.shape[0], mean, var)
+        else:
+            self._take(x.shape[0], mean - self.mean, var)
+
+    def take_moments(self) -> Tensor:
+        """What was deferred, as sums that add up over learners: float64, on the CPU, ``[1 + 2 * size]``.
+
+        They are the number of observations, and the sums of the first and second powers of their distances from
+        :attr:`mean`, which is the same at all learners. Zeros where nothing was deferred.
+        """
+        if self._pending is None:
+            return torch.zeros(1 + 2 * self.mean.numel(), dtype=torch.float64)
+        (count, mean, var), self._pending = self._pending, None
+        delta = mean.double() - self.mean.double()
+        sums = torch.cat([delta.flatten(), (var + delta.square()).flatten()]) * count
+        return torch.cat([torch.tensor([count], dtype=torch.float64), sums.cpu()])
+
+    @torch.no_grad()
+    def merge_moments(self, moments: Tensor) -> None:
+        """Take the sums of :meth:`take_moments` of all learners into the statistics."""
+        count = int(moments[0])
+        if count:
+            delta, square = (moments[1:] / count).to(self.mean.device).view(2, *self.mean.shape)
+            self._take(count, delta.float(), (square - delta.square()).clamp_(min=0).float())
+
+    def _take(self, count: int, delta: Tensor, var: Tensor) -> None:
+        """Take a batch by its size, the distance of its mean from :attr:`mean`, and its variance."""
+        self.count += count
+        new = (count / self.count).float()  # weight of the new batch, 1 at the first
         self.mean += delta * new
         self.var.lerp_(var + delta.square() * (1 - new), new)
 

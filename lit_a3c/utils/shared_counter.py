@@ -10,7 +10,12 @@ class SharedCounter:
 
     Args:
         slots: Number of processes that add to the count.
+
+    Attributes:
+        elsewhere: What processes have counted that do not share the memory, as far as is known.
     """
+
+    elsewhere = 0
 
     def __init__(self, slots: int = 1) -> None:
         self._slots = torch.zeros(slots, dtype=torch.int64).share_memory_()
@@ -19,12 +24,18 @@ class SharedCounter:
     @property
     def total(self) -> int:
         """What all processes have counted so far."""
-        return int(self._slots.sum())
+        return self.own + self.elsewhere
 
     @total.setter
     def total(self, value: int) -> None:
+        self.elsewhere = 0
         self._slots.zero_()
         self._slots[0] = value
+
+    @property
+    def own(self) -> int:
+        """What the processes that share the memory have counted."""
+        return int(self._slots.sum())
 
     @property
     def slots(self) -> int:
@@ -41,9 +52,9 @@ class SharedCounter:
 
     def allocate(self, slots: int) -> None:
         """Make room for this many processes; the total stays. Only before any other process knows the counter."""
-        total = self.total
+        own = self.own
         self._slots = torch.zeros(slots, dtype=torch.int64).share_memory_()
-        self.total = total
+        self._slots[0] = own
 
     def for_rank(self, slot: int) -> SharedCounter:
         """The same counter as the process of this slot adds to it."""

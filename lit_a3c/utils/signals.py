@@ -32,11 +32,15 @@ class Interruption:
         signum: The signal that asked to stop, or None.
         training: Whether there is something to save. Before the training, a signal ends the process at once.
         interruptible: Whether the training may be interrupted anywhere, because it is between two updates.
+        shared: Whether several learners decide together when to stop. Each is then interrupted only where it is
+            interruptible, and never in the middle of an update.
+        quiet: Whether another learner tells the user of the signal.
     """
 
     def __init__(self) -> None:
         self.signum: int | None = None
-        self.training = self.interruptible = False
+        self.training = self.interruptible = self.shared = self.quiet = False
+        self._follows = False  # another learner, whose signal may still come to this one, too
 
     @property
     def exit_code(self) -> int:
@@ -67,16 +71,42 @@ class Interruption:
             signal.signal(signal.SIGINT, self._stop)
 
     def check(self) -> None:
-        """Stop here if that was asked for.
+        """Stop here if that was asked for, unless other learners would not know.
 
         Raises:
             KeyboardInterrupt: It was.
         """
-        if self.signum is not None:
+        if self.signum is not None and (self.interruptible or not self.shared):
             self._set_alarm(0)
             raise KeyboardInterrupt
 
+    @contextlib.contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Let a signal interrupt what is done inside the block.
+
+        Raises:
+            KeyboardInterrupt: It has.
+        """
+        before, self.interruptible = self.interruptible, True
+        try:
+            self.check()
+            yield
+        finally:
+            self.interruptible = before
+
+    def follow(self, signum: int) -> None:
+        """Stop because another learner was sent this signal."""
+        if self.signum is None:
+            self.signum, self._follows = signum, True
+
+    def ask(self, signum: int, frame: Any) -> None:
+        """Handle a signal that asks to stop."""
+        self._stop(signum, frame)
+
     def _stop(self, signum: int, frame: Any) -> None:
+        if self._follows:
+            self._follows = False
+            return
         if self.signum is not None or not self.training:
             if self.signum is not None and signum == getattr(signal, "SIGHUP", None):
                 return  # of a closed terminal the shell sends one as well
@@ -88,11 +118,14 @@ class Interruption:
         # print() may be what the signal has interrupted, and its buffers cannot be entered twice.
         name = signal.Signals(signum).name
         with contextlib.suppress(OSError, ValueError):
-            if os.name != "posix" or select.select([], [2], [], 0)[1]:  # a pipe that nobody reads may be full
+            if self.quiet:
+                pass
+            elif os.name != "posix" or select.select([], [2], [], 0)[1]:  # a pipe that nobody reads may be full
                 os.write(2, f"\nlit-a3c: {name}: saving and stopping; once more ends at once.\n".encode())
         if self.interruptible:
             self.check()
-        self._set_alarm(GRACE_SECONDS)
+        if not self.shared:
+            self._set_alarm(GRACE_SECONDS)
 
     def _give_up(self, signum: int, frame: Any) -> None:
         self.check()

@@ -110,7 +110,7 @@ CONTRADICTIONS = {
         ["data.rollouts_per_update 4 must be 1", "--engine async"],
     ),
     "hogwild on two nodes": ([*HOGWILD, "--trainer.num_nodes", "2"], ["trainer.num_nodes 2", "must be 1"]),
-    "two devices": ([*FIT, "--trainer.devices", "2"], ["trainer.devices '2'", "must be 1", "--engine hogwild"]),
+    "two devices": ([*FIT, "--trainer.devices", "2"], ["trainer.devices '2'", "must be 1", "--trainer.strategy ddp"]),
     "devices of serial": (
         [*FIT, "--engine", "serial", "--trainer.devices", "2"],
         ["trainer.devices '2'", "engine 'serial'"],
@@ -119,11 +119,17 @@ CONTRADICTIONS = {
     "devices in words": ([*FIT, "--trainer.devices", "many"], ["trainer.devices 'many'", "must be 1"]),
     "two nodes": ([*FIT, "--trainer.num_nodes", "2"], ["trainer.num_nodes 2", "must be 1"]),
     "strategy": ([*FIT, "--trainer.strategy", "dpp"], ["trainer.strategy 'dpp'", "must be auto"]),
-    "several learners": ([*FIT, "--trainer.strategy", "ddp"], ["trainer.strategy 'ddp'", "one process learns"]),
-    "several learners by class": (
-        [*FIT, "--trainer.strategy", "lightning.pytorch.strategies.DDPStrategy"],
-        ["DDPStrategy", "one process learns"],
+    "learners of hogwild": (
+        [*HOGWILD, "--trainer.strategy", "ddp"],
+        ["contradicts engine 'hogwild'", "--engine async"],
     ),
+    "learners on two machines": (
+        [*FIT, "--trainer.strategy", "ddp", "--trainer.num_nodes", "2"],
+        ["trainer.num_nodes 2", "torchrun", "MASTER_ADDR"],
+    ),
+    "learners by fork": ([*FIT, "--trainer.strategy", "ddp_fork"], ["trainer.strategy 'ddp_fork'", "ddp for several"]),
+    "a shared out network": ([*FIT, "--trainer.strategy", "fsdp"], ["trainer.strategy 'fsdp'", "ddp for several"]),
+    "no learner": ([*FIT, "--trainer.strategy", "ddp", "--trainer.devices", "0"], ["devices"]),
     "accelerator": ([*FIT, "--trainer.accelerator", "cppu"], ["trainer.accelerator 'cppu'", "'cpu'"]),
     "tpu": ([*FIT, "--trainer.accelerator", "tpu"], ["trainer.accelerator 'tpu'", "auto, cpu, gpu, cuda, mps"]),
     "half precision": ([*FIT, "--trainer.precision", "bf16-true"], ["trainer.precision 'bf16-true'", "bf16-mixed"]),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lightning.pytorch import Callback, LightningModule, Trainer, callbacks
+from lightning.pytorch.strategies import ModelParallelStrategy
+from lightning.pytorch.trainer.states import TrainerFn
 
 from lit_a3c import A3C, ConfigError, RolloutDataModule, RunLogger
-from tests.commands import launch
+from lit_a3c.engines.trainer_check import check_trainer
 from tests.engines.hogwild.trainings import make, workers
 from tests.trainers import quiet
 
@@ -102,30 +103,20 @@ def _refuse(options: dict[str, Any], message: str, directory: Path) -> None:
     assert not [file for file in directory.rglob("*") if file.is_file() and file.name != ".lock"]
 
 
-TWO_PROCESSES = """
-from lightning.pytorch import Trainer
-from lit_a3c import A3C, RolloutDataModule
-
-data = RolloutDataModule("CartPole-v1", 160, engine="serial")
-module = A3C(data.spaces)
-off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
-try:
-    Trainer(accelerator="cpu", devices=2, max_epochs=-1, **off).fit(module, data)
-finally:
-    print("collected", module.ledger.collected.total, flush=True)
-"""
+@pytest.mark.parametrize("strategy", ["ddp_spawn", "ddp_fork", ModelParallelStrategy()], ids=str)
+def test_processes_that_are_no_learners(strategy: Any) -> None:
+    """Those of DDP that do not run the command again, and those that share out a network."""
+    trainer = quiet(strategy=strategy, devices=2)
+    with pytest.raises(ConfigError, match=r"with 2 processes is not supported. Several learners are .*strategy='ddp'"):
+        check_trainer(trainer)
 
 
-@pytest.mark.campaign
-def test_two_processes_that_learn(tmp_path: Path) -> None:
-    """Lightning's default for two devices. Lightning has started the second process, and no environment is stepped."""
-    file = tmp_path / "script.py"
-    file.write_text(TWO_PROCESSES)
-    result = launch(cwd=tmp_path, command=[sys.executable, str(file)], timeout=120)
-    assert result.returncode != 0
-    assert "ConfigError: DDPStrategy with 2 processes is not supported" in result.stderr
-    assert "collected 0" in result.stdout
-    assert "collected 1" not in result.stdout
+def test_several_learners_cannot_record_together() -> None:
+    trainer = quiet(strategy="ddp", devices=2)
+    check_trainer(trainer)
+    trainer.state.fn = TrainerFn.PREDICTING
+    with pytest.raises(ConfigError, match="cannot record episodes together"):
+        check_trainer(trainer)
 
 
 class Frozen(Callback):

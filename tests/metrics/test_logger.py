@@ -6,12 +6,14 @@ import pickle
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lit_a3c import A3C, RolloutDataModule
 from lit_a3c.callbacks.last_checkpoint import LastCheckpoint
-from lit_a3c.metrics.logger import RunLogger
+from lit_a3c.metrics.logger import RunLogger, share_run
 from lit_a3c.metrics.run_lock import RunLock
+from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError
 from tests.commands import rows
 from tests.disks import full_disk
@@ -167,3 +169,26 @@ def test_trainings_from_python_keep_their_directories(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a training is running in"):
         train(RunLogger(str(tmp_path), name="a", version=0), 7, ckpt_path=str(last))
     lock.release()
+
+
+def test_another_process_of_a_job_names_the_directory_of_rank_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rank 0 takes a directory. The others do not make or count one of their own, and write nothing."""
+    said: list[object] = []
+
+    def broadcast(value: object) -> object:
+        said.append(value)
+        return said[0]
+
+    first = RunLogger(str(tmp_path), name="a")
+    share_run(quiet(logger=first), broadcast)
+    monkeypatch.setattr(compat, "rank", lambda: 1)
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    other = RunLogger(str(tmp_path), name="a")
+    share_run(quiet(logger=other), broadcast)
+    assert other.log_dir == first.log_dir == str(tmp_path / "a" / "version_0")
+    other.start(None)
+    other.log_metrics({"train/loss": 1.0}, step=1)
+    assert [file.name for file in (tmp_path / "a").iterdir()] == ["version_0"]
+    assert not list((tmp_path / "a" / "version_0").iterdir())

@@ -18,8 +18,10 @@ from typing import Any, NamedTuple
 
 import jsonargparse
 import pytest
+from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.trainer import connectors
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.tensorboard import SummaryWriter
@@ -47,6 +49,11 @@ def action_of_a_class() -> argparse.Action:
     return next(action for action in parser._actions if action.dest == "body")
 
 
+def learners() -> Any:
+    """The strategy of several learners, whose processes have not been started."""
+    return quiet(strategy="ddp", devices=2).strategy
+
+
 HOOKS = [
     Hook("lightning.pytorch.cli.LightningCLI", "_parse_ckpt_path", lambda: LightningCLI),
     Hook("lightning.pytorch.cli.LightningCLI", "_parser", lambda: LightningCLI),
@@ -64,6 +71,20 @@ HOOKS = [
     Hook("lightning.pytorch.Trainer", "fast_dev_run", quiet),
     Hook("lightning.pytorch.Trainer", "_detect_anomaly", quiet),
     Hook("lightning.pytorch.Trainer", "overfit_batches", quiet),
+    Hook("lightning.pytorch.Trainer", "_signal_connector._sigterm_notifier_fn", quiet),
+    Hook("lightning.pytorch.Trainer", "_signal_connector._slurm_sigusr_handler_fn", quiet),
+    Hook("lightning.pytorch.strategies.DDPStrategy", "_ddp_kwargs", DDPStrategy),
+    Hook("lightning.pytorch.strategies.DDPStrategy", "_start_method", DDPStrategy),
+    Hook("lightning.pytorch.strategies.DDPStrategy", "launcher.procs", learners),
+    Hook("lightning.pytorch.strategies.DDPStrategy", "cluster_environment.creates_processes_externally", learners),
+    Hook("lightning.pytorch.strategies.DDPStrategy", "barrier", learners),
+    Hook("lightning.pytorch.strategies.DDPStrategy", "broadcast", learners),
+    Hook("lightning.pytorch.strategies.DDPStrategy", "reduce_boolean_decision", learners),
+    Hook(
+        "lightning.fabric.strategies.launchers.subprocess_script._ChildProcessObserver",
+        "_child_processes",
+        lambda: _ChildProcessObserver(0, []),
+    ),
     Hook("lightning.pytorch.Trainer", "reload_dataloaders_every_n_epochs", quiet),
     Hook("lightning.pytorch.LightningModule", "_trainer", LightningModule),
     Hook(
