@@ -15,6 +15,9 @@ class StopOnSignal(Callback):
     The command line adds it to every training and handles the signals.
     """
 
+    on_every_node = True
+    """Whether nodes that neither log nor validate need this callback, too."""
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         INTERRUPTION.training = True
 

@@ -59,6 +59,7 @@ def check_trainer(trainer: Trainer) -> None:
     _check_processes(trainer)
     check_precision(trainer.precision)
     if trainer.state.fn in (None, TrainerFn.FITTING):
+        check_averaging(getattr(compat.datamodule_of(trainer), "average_every", None), trainer)
         _check_options(trainer)
         _check_callbacks(trainer)
 
@@ -76,10 +77,24 @@ def check_precision(precision: str | int | None) -> None:
         )
 
 
+def check_averaging(average_every: int | None, trainer: Trainer) -> None:
+    """Refuse an interval of averagings where nothing is averaged.
+
+    Raises:
+        ConfigError: There is one node, or an engine with one learner.
+    """
+    if average_every is not None and (trainer.num_nodes == 1 or not isinstance(trainer.strategy, Hogwild)):
+        raise ConfigError(
+            f"data.average_every {average_every} needs the engine hogwild and several nodes (trainer.num_nodes): here "
+            "nothing is averaged. Give data.average_every null."
+        )
+
+
 def _check_processes(trainer: Trainer) -> None:
     """Several learners would step the same environments, and each would count its own steps alone."""
     strategy = trainer.strategy
-    if not isinstance(strategy, SingleDeviceStrategy) or trainer.world_size != 1 or trainer.num_nodes != 1:
+    several = trainer.num_nodes != 1 and not isinstance(strategy, Hogwild)
+    if not isinstance(strategy, SingleDeviceStrategy) or trainer.world_size != 1 or several:
         raise ConfigError(
             f"{type(strategy).__name__} with {trainer.world_size} processes is not supported: one process learns. Use "
             "Trainer(devices=1) and num_workers for more actors, or Trainer(strategy='hogwild', devices=N)."

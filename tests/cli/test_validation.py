@@ -104,7 +104,20 @@ CONTRADICTIONS = {
         [*HOGWILD, "--trainer.strategy", "ddp"],
         ["trainer.strategy 'ddp' contradicts engine 'hogwild'", "Use --engine async"],
     ),
-    "hogwild on two nodes": ([*HOGWILD, "--trainer.num_nodes", "2"], ["trainer.num_nodes 2", "must be 1"]),
+    "nodes without their variables": (
+        [*HOGWILD, "--trainer.num_nodes", "2"],
+        ["trainer.num_nodes 2", "NODE_RANK (0 to 1)", "MASTER_ADDR", "torchrun"],
+    ),
+    "no nodes": ([*HOGWILD, "--trainer.num_nodes", "0"], ["trainer.num_nodes 0", "at least 1"]),
+    "averagings of one node": (
+        [*HOGWILD, "--num_workers", "1", "--data.average_every", "50"],
+        ["data.average_every 50", "trainer.num_nodes", "null"],
+    ),
+    "averagings of one learner": ([*FIT, "--data.average_every", "50"], ["data.average_every 50", "hogwild"]),
+    "averagings without updates": (
+        [*HOGWILD, "--data.average_every", "0"],
+        ["data.average_every 0", "at least 1"],
+    ),
     "two devices": ([*FIT, "--trainer.devices", "2"], ["trainer.devices '2'", "must be 1", "--engine hogwild"]),
     "devices of serial": (
         [*FIT, "--engine", "serial", "--trainer.devices", "2"],
