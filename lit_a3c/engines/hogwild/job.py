@@ -131,7 +131,8 @@ class Job:
             self._node.stop(INTERRUPTION.signum or signal.SIGINT)
         supervisor.end()
         with contextlib.suppress(NodeError):  # the reason why this node ends is known already
-            if not self._node.leave(failed=error is not None and not stopped) and error is None:
+            self._node.leave(failed=error is not None and not stopped)
+            if error is None and not self._node.finished:
                 say("the other nodes did not answer: what they have learned since the last averaging is missing.")
 
     def close(self) -> None:

@@ -71,7 +71,8 @@ class Node:
         ledger = learner.ledger
         self._counters = (ledger.collected, ledger.learned, ledger.discarded, ledger.updates)
         self._before = [counter.total for counter in self._counters]
-        self.stopping = self.finished = self._lost = False
+        self.stopping = self.finished = False
+        self._parted = False  # nothing is exchanged any more
         self.signum = 0
         self._failed = self._closed = False
         self._begun_at = self._reported_at = 0.0
@@ -94,10 +95,10 @@ class Node:
         try:
             self._go_on(ended)
         except NodeError:
-            self._lost = True
+            self._parted = True
             raise
         except RuntimeError as error:  # of gloo, or of the store
-            self._lost = True
+            self._parted = True
             raise NodeError(
                 f"the connection to another node is lost: {first(error)} The output of that node may say more."
             ) from error
@@ -110,33 +111,30 @@ class Node:
         """
         self.stopping, self.signum = True, self.signum or signum
 
-    def leave(self, *, failed: bool) -> bool:
-        """Tell the others that this node ends. Its workers have ended. May be called twice.
+    def leave(self, *, failed: bool) -> None:
+        """Tell the others that this node ends, within some seconds. Its workers have ended. May be called twice.
 
         Args:
-            failed: Whether it ends with an error. Otherwise all nodes end, and average a last time.
-
-        Returns:
-            Whether the others have heard of it in time.
+            failed: Whether it ends with an error. Otherwise all nodes end and average a last time, and :attr:`finished`
+                says whether they have.
 
         Raises:
             NodeError: Another node has failed meanwhile.
         """
         self.stopping, self._failed = True, failed
         deadline = time.monotonic() + LEAVE_SECONDS
-        while not (self.finished or self._lost or self._closed):
+        while not (self.finished or self._parted or self._closed):
             self.poll(ended=True)
             if time.monotonic() > deadline:
-                self._lost = True
+                self._parted = True
             elif not self.finished:
                 time.sleep(POLL_SECONDS)
-        return not self._lost
 
     def close(self) -> None:
         """Leave the group. May be called twice."""
         if not self._closed:
             self._closed = True
-            self._group.close(waiting=not self.finished)
+            self._group.close(waiting=self._exchange is not None or self._averaging is not None)
 
     def _go_on(self, ended: bool) -> None:
         if self._averaging is not None and self._averaging.done:
@@ -151,7 +149,8 @@ class Node:
         if now - self._reported_at >= REPORT_SECONDS or ended:
             self._report()
             self._reported_at = now
-        if self._exchange is None and not self.finished and (now - self._begun_at >= PERIOD_SECONDS or ended):
+        over = self.finished or self._parted
+        if self._exchange is None and not over and (now - self._begun_at >= PERIOD_SECONDS or ended):
             self._begun_at = now
             self._rows, self._exchange = self._group.gather(row_of(self._status(ended)))
 
@@ -182,7 +181,7 @@ class Node:
             _set_last(counter, int(sum(getattr(row, name) for row in others)))
         failed = [node for node, row in enumerate(rows) if row.failed]
         if self._group.rank in failed:
-            self._lost = True  # the others know now
+            self._parted = True  # the others know now
             return
         if failed:
             raise NodeError(f"node {failed[0]} has failed, and the job ends. The output of that node says why.")
