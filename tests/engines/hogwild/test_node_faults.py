@@ -45,7 +45,7 @@ def end(nodes: Nodes) -> tuple[list[int], list[str]]:
     return [process.returncode for process in nodes], errors
 
 
-@pytest.mark.parametrize("node", [1, pytest.param(0, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("node", [1, pytest.param(0, marks=pytest.mark.exhaustive)])
 def test_a_signal_to_one_node_stops_all_of_them(running: Nodes, tmp_path: Path, node: int) -> None:
     """The checkpoint has the steps of both nodes up to the last one, and what both have learned."""
     running[node].send_signal(signal.SIGTERM)
@@ -58,8 +58,9 @@ def test_a_signal_to_one_node_stops_all_of_them(running: Nodes, tmp_path: Path, 
     assert 0.7 * checkpoint["steps"] < checkpoint["state_dict"]["policy.encoder.body.norm.count"]
 
 
-@pytest.mark.campaign
-@pytest.mark.parametrize("node", [0, 1])
+@pytest.mark.parametrize(
+    "node", [pytest.param(0, marks=pytest.mark.exhaustive), pytest.param(1, marks=pytest.mark.campaign)]
+)
 def test_the_loss_of_a_node_ends_the_others(running: Nodes, tmp_path: Path, node: int) -> None:
     """In one line, with exit code 1. Where node 0 is left, it saves."""
     os.kill(running[node].pid, signal.SIGKILL)
@@ -89,7 +90,7 @@ def test_a_node_that_fails_ends_the_others(tmp_path: Path) -> None:
     assert read(tmp_path / RUN / "checkpoints/last.ckpt")["steps"] > 0
 
 
-@pytest.mark.campaign
+@pytest.mark.exhaustive
 def test_nodes_with_different_options_are_refused(tmp_path: Path) -> None:
     with started_nodes(tmp_path, LONG, [*LONG, "--model.gamma", "0.9"]) as nodes:
         codes, errors = end(nodes)

@@ -70,7 +70,7 @@ def test_node_zero_alone_writes_and_validates(training: Training) -> None:
     )
 
 
-@pytest.mark.campaign
+@pytest.mark.exhaustive
 def test_a_run_goes_on_with_other_nodes(training: Training, tmp_path: Path) -> None:
     """Four workers on two nodes become two: the steps before count once, and so do the observations."""
     checkpoint = training.directory / RUN / "checkpoints/last.ckpt"
