@@ -19,6 +19,9 @@ class StopOnSignal(Callback):
     :class:`lit_a3c.engines.learners.Learners`.
     """
 
+    on_every_node = True
+    """Whether nodes that neither log nor validate need this callback, too."""
+
     def __init__(self) -> None:
         self._requeue: Callable[[int], None] = lambda signum: None
 

@@ -54,6 +54,8 @@ class RolloutDataModule(LightningDataModule):
             episodes of validations may be replaced as often.
         worker_timeout: Seconds without a rollout after which a worker is taken for hung, or without a step the process
             that plays the episodes of validations.
+        average_every: Updates that each node makes between two averagings (100). Only for ``hogwild`` on several nodes:
+            ``Trainer(strategy="hogwild", num_nodes=N)``.
         eval_episodes: Episodes of each validation.
         test_episodes: Episodes of ``lit-a3c test``.
         predict_episodes: Episodes that ``lit-a3c predict`` records.
@@ -88,6 +90,7 @@ class RolloutDataModule(LightningDataModule):
         rollouts_per_update: int = 1,
         max_restarts: int = 10,
         worker_timeout: float = 120.0,
+        average_every: int | None = None,
         eval_episodes: int = 10,
         test_episodes: int = 100,
         predict_episodes: int = 1,
@@ -109,6 +112,8 @@ class RolloutDataModule(LightningDataModule):
         check_number("data.rollouts_per_update", rollouts_per_update, low=1, high=1024, whole=True)
         check_number("data.max_restarts", max_restarts, low=0, whole=True)
         check_number("data.worker_timeout", worker_timeout, low=5)
+        if average_every is not None:
+            check_number("data.average_every", average_every, low=1, whole=True)
         for name, value in (("eval", eval_episodes), ("test", test_episodes), ("predict", predict_episodes)):
             check_number(f"data.{name}_episodes", value, low=1, high=100_000, whole=True)
         check_number("data.max_eval_steps", max_eval_steps, low=1, whole=True)
@@ -122,7 +127,7 @@ class RolloutDataModule(LightningDataModule):
         self.rollout_length = rollout_length
         self.num_minibatches = min(num_minibatches, envs_per_worker * rollouts_per_update)
         self.rollouts_per_update = rollouts_per_update
-        self.max_restarts, self.worker_timeout = max_restarts, worker_timeout
+        self.max_restarts, self.worker_timeout, self.average_every = max_restarts, worker_timeout, average_every
         self.eval_episodes, self.test_episodes, self.predict_episodes = eval_episodes, test_episodes, predict_episodes
         self.max_eval_steps = max_eval_steps
         self._strategy: Engine | None = None
@@ -259,7 +264,7 @@ class RolloutDataModule(LightningDataModule):
             "_open": [],
             "_learners": Learners(),
         }
-        return {**self.__dict__, **fresh, "engine": None, "num_workers": "auto"}
+        return {**self.__dict__, **fresh, "engine": None, "num_workers": "auto", "average_every": None}
 
     def teardown(self, stage: str) -> None:
         self._close()

@@ -2,10 +2,12 @@
 
     python scripts/learning.py [--tasks cartpole taxi ...] [--seeds 0 1 2] [--engines async hogwild]
     python scripts/learning.py --tasks mujoco --engines async hogwild --data.total_steps 300000
+    python scripts/learning.py --tasks cartpole mujoco --engines hogwild --nodes 2 --num_workers 1
 
 Prints a Markdown table. A run passes if the mean return of the test episodes reaches the target in time. Without
 ``--engines`` a task has the engine of its config. A name that is no task is that of a config, which has no target.
-Further options go to ``lit-a3c fit``.
+With ``--nodes`` so many nodes of the engine hogwild, all of them on this machine, train together. Further options go to
+``lit-a3c fit``.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ import argparse
 import itertools
 import json
 import math
+import os
+import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -87,6 +92,7 @@ def main() -> int:
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), help=f"of {', '.join(TASKS)}, or configs")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--engines", nargs="+", default=[None], help="async, sync, serial, hogwild")
+    parser.add_argument("--nodes", type=int, default=1, help="nodes of hogwild that average")
     parser.add_argument("--directory", type=Path, help="where the runs stay; a temporary one by default")
     arguments, options = parser.parse_known_args()
     print(
@@ -96,18 +102,43 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         for name, engine, seed in itertools.product(arguments.tasks, arguments.engines, arguments.seeds):
             try:
-                passed &= _train_and_test(name, engine, seed, options, arguments.directory or Path(directory))
+                where = arguments.directory or Path(directory)
+                passed &= _train_and_test(name, engine, seed, options, where, arguments.nodes)
             except RuntimeError as error:
                 raise SystemExit(str(error)) from error
     return 0 if passed else 1
 
 
-def _train_and_test(name: str, engine: str | None, seed: int, options: list[str], directory: Path) -> bool:
-    task, version = TASKS.get(name, Task(name)), f"{engine or 'own'}{seed}"
+def fit(nodes: int, *arguments: str) -> None:
+    """Run ``lit-a3c fit ARGUMENTS`` on so many nodes, which are processes of this machine.
+
+    Raises:
+        RuntimeError: One of them failed. The message is the end of what it wrote.
+    """
+    if nodes == 1:
+        return lit("fit", *arguments)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    command = [sys.executable, "-m", "lit_a3c", "fit", *arguments, f"--trainer.num_nodes={nodes}"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    variables = [{**os.environ, **where, "NODE_RANK": str(rank)} for rank in range(nodes)]
+    processes = [subprocess.Popen(command, env=each, **quiet) for each in variables]  # type: ignore[call-overload]
+    for errors in [process.communicate()[1] for process in processes]:
+        if any(process.returncode for process in processes):
+            raise RuntimeError(f"{' '.join(command)} failed:\n{errors[-2000:]}")
+    return None
+
+
+def _train_and_test(
+    name: str, engine: str | None, seed: int, options: list[str], directory: Path, nodes: int = 1
+) -> bool:
+    several = f"{nodes}nodes" if nodes > 1 else ""
+    task, version = TASKS.get(name, Task(name)), f"{engine or 'own'}{several}{seed}"
     run = directory / name / version
     start = time.monotonic()
-    lit(
-        "fit",
+    fit(
+        nodes,
         f"--config={task.config}.yaml",
         *([f"--engine={engine}"] if engine else []),
         f"--seed_everything={seed}",
@@ -123,8 +154,9 @@ def _train_and_test(name: str, engine: str | None, seed: int, options: list[str]
     good = score["mean"] >= task.target and seconds <= task.seconds
     in_time = f" in {task.seconds} s" if task.seconds < math.inf else ""
     aim, verdict = (f"{task.target:g}{in_time}", "pass" if good else "MISS") if name in TASKS else ("-", "")
+    who = f"{engine or 'own'}, {nodes} nodes" if nodes > 1 else engine or "own"
     print(
-        f"| {name} | {engine or 'own'} | {seed} | {score['trained_steps']:,} | {seconds:.0f} | {score['mean']:.4g} "
+        f"| {name} | {who} | {seed} | {score['trained_steps']:,} | {seconds:.0f} | {score['mean']:.4g} "
         f"| {aim} | {verdict} |",
         flush=True,
     )

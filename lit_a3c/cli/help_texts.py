@@ -51,7 +51,8 @@ TRAINING_ONLY = (
     *("engine", "num_workers", "last_checkpoint", "best_checkpoint", "model", "video.every_n_steps"),
     *("data.total_steps", "data.envs_per_worker", "data.rollout_length", "data.num_minibatches"),
     "data.rollouts_per_update",
-    *("data.max_restarts", "data.worker_timeout", "trainer.max_time", "trainer.val_check_interval"),
+    *("data.max_restarts", "data.worker_timeout", "data.average_every"),
+    *("trainer.max_time", "trainer.val_check_interval"),
     *("trainer.log_every_n_steps", "trainer.gradient_clip_val", "trainer.limit_val_batches", "trainer.logger"),
 )
 """Sections and options that say nothing to a command that does not train."""

@@ -153,7 +153,7 @@ def trainer_options(config: Any, *, fit: bool) -> dict[str, Any]:
         fit: Whether the command trains. Other commands need one process.
     """
     if not fit:
-        return {"strategy": "auto", "devices": 1}
+        return {"strategy": "auto", "devices": 1, "num_nodes": 1}
     if config.engine != Hogwild.strategy_name:
         several = _strategy_name(config.trainer.strategy) in STRATEGIES
         return {"devices": 1} if config.trainer.devices == "auto" and not several else {}  # else all GPUs
@@ -196,8 +196,7 @@ def _check_hogwild(config: Any) -> None:
             f"trainer.devices {devices} contradicts num_workers {config.num_workers!r}. The workers of hogwild are "
             "--num_workers."
         )
-    if config.trainer.num_nodes != 1:
-        raise ConfigError(f"trainer.num_nodes {config.trainer.num_nodes!r} must be 1: hogwild shares memory.")
+    check_number("trainer.num_nodes", config.trainer.num_nodes, low=1, whole=True)
     if config.trainer.accelerator not in ("cpu", "auto"):
         raise ConfigError(
             f"trainer.accelerator {config.trainer.accelerator!r} must be cpu: hogwild shares its memory. "

@@ -208,10 +208,13 @@ class EngineHost(Protocol):
     Attributes:
         max_restarts: Workers that may be replaced before the failure of one ends the training.
         worker_timeout: Seconds without an update after which a worker is replaced.
+        average_every: Updates of a node between two averagings, where an engine has several nodes; None for its own
+            number.
     """
 
     max_restarts: int
     worker_timeout: float
+    average_every: int | None
 
     def use_engine(self, engine: Engine) -> None:
         """Take rollouts from this engine."""

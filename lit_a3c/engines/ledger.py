@@ -33,15 +33,21 @@ class StepLedger:
         known = self.learned.total + self.discarded.total  # before the steps: others may learn from more meanwhile
         return self.collected.total - known
 
-    def allocate(self, processes: int) -> None:
+    def allocate(self, processes: int, *, other_nodes: bool = False) -> None:
         """Begin a training with this many processes that collect or learn. Only before the first of them starts.
 
         Steps that an earlier training of the module has left in flight are lost. They count as discarded.
+
+        Args:
+            processes: Their number on this machine.
+            other_nodes: Whether each counter shall have one more slot, the last one, for what other machines count.
         """
         self.discarded.add(self.in_flight)
         self._staged = 0
         for counter in (self.collected, self.learned, self.updates):
-            counter.allocate(processes)
+            counter.allocate(processes + other_nodes)
+        if other_nodes:
+            self.discarded.allocate(2)
 
     def share(self, learner: int) -> None:
         """Count from now on for one of several learners. Only before a process that collects starts.

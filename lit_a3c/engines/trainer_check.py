@@ -59,6 +59,7 @@ def check_trainer(trainer: Trainer) -> None:
     _check_processes(trainer)
     check_precision(trainer.precision)
     if trainer.state.fn in (None, TrainerFn.FITTING):
+        check_averaging(getattr(compat.datamodule_of(trainer), "average_every", None), trainer)
         _check_options(trainer)
         _check_callbacks(trainer)
 
@@ -73,6 +74,19 @@ def check_precision(precision: str | int | None) -> None:
         raise ConfigError(
             f"trainer.precision {precision!r} must be one of {', '.join(PRECISIONS)}: parameters and actors have "
             "single precision."
+        )
+
+
+def check_averaging(average_every: int | None, trainer: Trainer) -> None:
+    """Refuse an interval of averagings where nothing is averaged.
+
+    Raises:
+        ConfigError: There is one node, or an engine with one learner.
+    """
+    if average_every is not None and (trainer.num_nodes == 1 or not isinstance(trainer.strategy, Hogwild)):
+        raise ConfigError(
+            f"data.average_every {average_every} needs the engine hogwild and several nodes (trainer.num_nodes): here "
+            "nothing is averaged. Give data.average_every null."
         )
 
 
@@ -92,10 +106,11 @@ def check_lone_rollouts(rollouts_per_update: int) -> None:
 def _check_processes(trainer: Trainer) -> None:
     """Several learners are the processes of DDP. Other strategies share out a network, which is too small for it."""
     strategy = trainer.strategy
+    several = trainer.num_nodes != 1 and not isinstance(strategy, Hogwild)
     if type(strategy) is DDPStrategy and compat.start_method_of(strategy) == "popen":
         if trainer.state.fn == TrainerFn.PREDICTING and trainer.world_size > 1:
             raise ConfigError("several processes cannot record episodes together. Use Trainer(devices=1).")
-    elif not isinstance(strategy, SingleDeviceStrategy) or trainer.world_size != 1 or trainer.num_nodes != 1:
+    elif not isinstance(strategy, SingleDeviceStrategy) or trainer.world_size != 1 or several:
         raise ConfigError(
             f"{type(strategy).__name__} with {trainer.world_size} processes is not supported. Several learners are "
             "Trainer(strategy='ddp', devices=N). For more actors of one learner use Trainer(devices=1) and "

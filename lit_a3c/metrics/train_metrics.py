@@ -110,6 +110,7 @@ class TrainMetrics:
         self._rollouts += delta.rollouts
         self._lag += delta.lag
         self.recent.extend(delta.episodes)
+        self._new.extend(delta.episodes)  # for a further process, if this one passes them on
         self.logged |= delta.logged
         for name, total in delta.sums.items():
             self._sums[name] = self._sums.get(name, torch.zeros(())) + total

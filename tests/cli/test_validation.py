@@ -109,8 +109,21 @@ CONTRADICTIONS = {
         [*HOGWILD, "--data.rollouts_per_update", "4"],
         ["data.rollouts_per_update 4 must be 1", "--engine async"],
     ),
-    "hogwild on two nodes": ([*HOGWILD, "--trainer.num_nodes", "2"], ["trainer.num_nodes 2", "must be 1"]),
     "two devices": ([*FIT, "--trainer.devices", "2"], ["trainer.devices '2'", "must be 1", "--trainer.strategy ddp"]),
+    "nodes without their variables": (
+        [*HOGWILD, "--trainer.num_nodes", "2"],
+        ["trainer.num_nodes 2", "NODE_RANK (0 to 1)", "MASTER_ADDR", "torchrun"],
+    ),
+    "no nodes": ([*HOGWILD, "--trainer.num_nodes", "0"], ["trainer.num_nodes 0", "at least 1"]),
+    "averagings of one node": (
+        [*HOGWILD, "--num_workers", "1", "--data.average_every", "50"],
+        ["data.average_every 50", "trainer.num_nodes", "null"],
+    ),
+    "averagings of one learner": ([*FIT, "--data.average_every", "50"], ["data.average_every 50", "hogwild"]),
+    "averagings without updates": (
+        [*HOGWILD, "--data.average_every", "0"],
+        ["data.average_every 0", "at least 1"],
+    ),
     "devices of serial": (
         [*FIT, "--engine", "serial", "--trainer.devices", "2"],
         ["trainer.devices '2'", "engine 'serial'"],

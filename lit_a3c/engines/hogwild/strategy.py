@@ -9,6 +9,9 @@ workers. Its module has copies of parameters and running statistics of its own, 
 checkpoint and at the end: what is scored is what is saved.
 
 What is shared lies in memory without a name, so nothing remains after any end, ``kill -9`` included.
+
+With several nodes each of them is such a training, and they average now and then: :mod:`lit_a3c.engines.hogwild.nodes`.
+To Lightning each is the only process (``world_size`` is 1): its collectives would wait. Node 0 logs and saves.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any
 
 import cloudpickle
 import torch
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import SingleDeviceStrategy, StrategyRegistry
 from lightning.pytorch.trainer.states import TrainerFn, TrainerStatus
@@ -26,17 +30,16 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lit_a3c.engines.base import EngineHost, Learner, RolloutConfig, RolloutSource, learner_of
+from lit_a3c.engines.hogwild.job import Job, leave_to_node_zero
+from lit_a3c.engines.hogwild.node_group import node_rank
 from lit_a3c.engines.hogwild.shared_state import SharedTrainState
 from lit_a3c.engines.hogwild.supervisor import WorkerSupervisor
-from lit_a3c.engines.hogwild.updates import UpdateSource
+from lit_a3c.engines.hogwild.updates import NoUpdates, UpdateSource
 from lit_a3c.engines.hogwild.worker import WorkerConfig, work
 from lit_a3c.engines.processes import Worker, start_worker
 from lit_a3c.optim import parameters_of
 from lit_a3c.utils import compat
 from lit_a3c.utils.errors import ConfigError
-
-WORKER_OPTIONS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches", "precision")
-"""Options of the user's trainer that decide what a gradient is. The trainers of the workers have them too."""
 
 
 class Hogwild(SingleDeviceStrategy):
@@ -52,6 +55,24 @@ class Hogwild(SingleDeviceStrategy):
         self._shared: SharedTrainState | None = None
         self._parameters: list[Tensor] = []
         self._supervisor: WorkerSupervisor | None = None
+        self.cluster_environment: ClusterEnvironment | None = None  # Lightning fills these in, too
+        self.num_nodes = 1
+        self._job: Job | None = None  # where there are several nodes
+
+    def set_world_ranks(self) -> None:
+        """Lightning calls this when it has filled in what it knows.
+
+        Raises:
+            ConfigError: There are several nodes, and their variables are missing or contradict ``num_nodes``.
+        """
+        if self.num_nodes > 1:
+            assert self.cluster_environment is not None
+            self.global_rank = node_rank(self.cluster_environment, self.num_nodes)
+            compat.set_rank(self.global_rank)
+
+    @property
+    def is_global_zero(self) -> bool:
+        return self.global_rank == 0
 
     @property
     def num_processes(self) -> int:
@@ -63,6 +84,9 @@ class Hogwild(SingleDeviceStrategy):
     def setup_environment(self) -> None:
         if self.root_device.type != "cpu" or any(device.type != "cpu" for device in self.parallel_devices or []):
             raise ConfigError("the engine hogwild shares memory between CPU processes: --trainer.accelerator cpu.")
+        if not self.is_global_zero:
+            assert self.lightning_module is not None
+            leave_to_node_zero(self.lightning_module.trainer)
         super().setup_environment()
 
     def setup(self, trainer: Trainer) -> None:
@@ -70,7 +94,8 @@ class Hogwild(SingleDeviceStrategy):
         self._learner = learner_of(trainer)
         data = compat.datamodule_of(trainer)
         if trainer.state.fn == TrainerFn.FITTING:
-            self._learner.ledger.allocate(1 + self.num_processes)  # the first slot is of what was before
+            # The first slot is of what was before.
+            self._learner.ledger.allocate(1 + self.num_processes, other_nodes=self.num_nodes > 1)
         if isinstance(data, EngineHost):
             data.use_engine(self)
         elif trainer.state.fn == TrainerFn.FITTING:
@@ -80,7 +105,8 @@ class Hogwild(SingleDeviceStrategy):
     def make_source(self, config: RolloutConfig, learner: Learner) -> RolloutSource:
         """The updates that the workers apply."""
         assert self.lightning_module is not None
-        return UpdateSource(self, self.lightning_module.trainer, learner)
+        trainer = self.lightning_module.trainer
+        return UpdateSource(self, trainer, learner) if self.is_global_zero else NoUpdates(self, trainer)
 
     def on_train_start(self) -> None:
         """Share what a fresh or resumed training starts from, and start the workers."""
@@ -90,6 +116,9 @@ class Hogwild(SingleDeviceStrategy):
         left = None if trainer.max_steps == -1 else trainer.max_steps - trainer.global_step
         max_updates = None if left is None else ledger.updates.total + left
         self._shared = SharedTrainState.of(module, optimizer, ledger, max_updates)
+        if self.num_nodes > 1:
+            assert self.cluster_environment is not None
+            self._job = Job.join(trainer, self.cluster_environment, self.num_processes, self._shared)
         self._shared.give_optimizer_state(optimizer)
         self._parameters = [p.data for p in parameters_of(optimizer)]
         for message in ("`training_step` returned `None`", "Detected call of `lr_scheduler.step"):
@@ -101,12 +130,8 @@ class Hogwild(SingleDeviceStrategy):
         assert isinstance(data, EngineHost)
         # Bodies, heads and environments may be classes of the user's own script, which only cloudpickle can send.
         payload = cloudpickle.dumps((module, self.optimizers[0], data, torch.get_rng_state()))
-        config = WorkerConfig(
-            num_workers=self.num_processes,
-            report_every=max(1, compat.log_interval(trainer) // self.num_processes),
-            seed=torch.initial_seed(),
-            trainer={name: getattr(trainer, name) for name in WORKER_OPTIONS},
-        )
+        first_worker = self._job.first_worker if self._job else 0
+        config = WorkerConfig.of(trainer, self.num_processes, first_worker)
 
         def start(number: int) -> Worker:
             worker = start_worker(number, work, number, config, shared)
@@ -144,12 +169,17 @@ class Hogwild(SingleDeviceStrategy):
         """Look after the workers for up to so many seconds.
 
         Returns:
-            False where all of them have ended, because the budget is used up.
+            False where all of them have ended, those of other nodes included, because the budget is used up or another
+            node has stopped.
 
         Raises:
             WorkerError: One of them has failed, and no more may be replaced.
+            NodeError: Another node has failed.
+            KeyboardInterrupt: Another node was asked to stop by a signal.
         """
         assert self._supervisor is not None, "the training has started"
+        if self._job is not None:
+            return self._job.watch(self._supervisor, timeout)
         self._supervisor.poll(timeout)
         return self._supervisor.running
 
@@ -158,9 +188,12 @@ class Hogwild(SingleDeviceStrategy):
 
         Raises:
             WorkerError: One of them has failed, and no more may be replaced.
+            NodeError: Another node has failed.
         """
         if self._supervisor is not None:
             self._supervisor.poll()
+            if self._job is not None:
+                self._job.meet(self._supervisor)
 
     @property
     def max_updates_reached(self) -> bool:
@@ -168,7 +201,8 @@ class Hogwild(SingleDeviceStrategy):
         return self._shared is not None and self._shared.max_updates_reached
 
     def _over(self) -> bool:
-        return self._learner.finished or self.max_updates_reached
+        stopping = self._job is not None and self._job.stopping
+        return self._learner.finished or self.max_updates_reached or stopping
 
     # Evaluation, checkpoints, the end
 
@@ -179,21 +213,34 @@ class Hogwild(SingleDeviceStrategy):
         """The newest state; after a whole validation the one that it has scored, while the workers learn on."""
         assert self.lightning_module is not None
         trainer = self.lightning_module.trainer
-        if not trainer.validating or trainer.state.status == TrainerStatus.INTERRUPTED:
+        interrupted = trainer.state.status == TrainerStatus.INTERRUPTED
+        if interrupted or (not trainer.validating and (trainer.should_stop or self.max_updates_reached)):
+            self._leave()  # so what is saved is of all nodes
+        if not trainer.validating or interrupted:
             self.pull()
         return super().lightning_module_state_dict()
 
     def on_train_end(self) -> None:
+        self._leave()
         self._end()
         self.pull()
 
     def on_exception(self, exception: BaseException) -> None:
+        self._leave()
         self._end()
 
     def teardown(self) -> None:
         self._end()
+        if self._job is not None:
+            self._job.close()
+        self._job = None
         self._shared, self._supervisor, self._parameters = None, None, []
         super().teardown()
+
+    def _leave(self) -> None:
+        """Let all nodes end, where there are several, and average a last time."""
+        if self._job is not None and self._supervisor is not None:
+            self._job.leave(self._supervisor)
 
     def _end(self) -> None:
         if self._supervisor is not None:

@@ -39,6 +39,36 @@ class Watched(Protocol):
         """Whether the workers have made as many updates as the trainer's ``max_steps`` allow."""
 
 
+class NoUpdates(RolloutSource):
+    """For the nodes of a job that are not node 0: their trainers get no batch, and end with the job.
+
+    Args:
+        engine: The strategy of this process.
+        trainer: Its trainer.
+    """
+
+    def __init__(self, engine: Watched, trainer: Trainer) -> None:
+        self._engine, self._trainer = engine, trainer
+
+    def publish(self, version: int) -> None:
+        """Nothing: the workers take the shared parameters themselves."""
+
+    def next(self) -> None:
+        """Look after the workers until all nodes have ended.
+
+        Raises:
+            WorkerError: A worker has failed, and no more may be replaced.
+            NodeError: Another node has failed.
+            KeyboardInterrupt: A signal asks to stop.
+        """
+        while self._engine.watch(PERIOD_SECONDS):
+            INTERRUPTION.check()
+        self._trainer.should_stop = True
+
+    def close(self) -> None:
+        """Nothing: the strategy ends the workers."""
+
+
 class UpdateSource(RolloutSource):
     """Lets the trainer of a process that does not learn count the updates of all workers.
 

@@ -29,29 +29,45 @@ from lit_a3c.optim import parameters_of
 from lit_a3c.utils import compat
 from lit_a3c.utils.signals import ignore_signals
 
+WORKER_OPTIONS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches", "precision")
+"""Options of the user's trainer that decide what a gradient is. The trainers of the workers have them too."""
+
 
 @dataclass(frozen=True)
 class WorkerConfig:
     """What all workers of a training are told.
 
     Attributes:
-        num_workers: The number of workers.
+        num_workers: The number of workers on this node.
         report_every: Updates between two reports of a worker.
         seed: The seed of the training.
         trainer: Arguments of the worker's ``Trainer``.
+        first_worker: The number of this node's first worker among those of all nodes.
     """
 
     num_workers: int
     report_every: int
     seed: int
     trainer: dict[str, Any]
+    first_worker: int = 0
+
+    @classmethod
+    def of(cls, trainer: Trainer, num_workers: int, first_worker: int) -> WorkerConfig:
+        """That of a trainer, with so many workers on this node."""
+        return cls(
+            num_workers=num_workers,
+            first_worker=first_worker,
+            report_every=max(1, compat.log_interval(trainer) // (num_workers * trainer.num_nodes)),
+            seed=torch.initial_seed(),
+            trainer={name: getattr(trainer, name) for name in WORKER_OPTIONS},
+        )
 
 
 class HogwildWorker(SingleDeviceStrategy):
     """The strategy of a worker's trainer: local parameters act and give gradients, shared ones take them.
 
     Args:
-        number: The worker's number, from 0.
+        number: The worker's number on its node, from 0.
         config: What all workers are told.
         shared: What all workers have in common.
         rank_zero: Connection to the process that was started.
@@ -62,7 +78,7 @@ class HogwildWorker(SingleDeviceStrategy):
 
     def __init__(self, number: int, config: WorkerConfig, shared: SharedTrainState, rank_zero: Connection) -> None:
         super().__init__(device="cpu")
-        self.worker, self.num_processes = number, config.num_workers
+        self.worker, self.num_processes = config.first_worker + number, config.num_workers
         self.global_rank = number + 1
         self._report_every, self._shared, self._rank_zero = config.report_every, shared, rank_zero
         self._local: list[Tensor] = []
@@ -147,7 +163,7 @@ def work(rank_zero: Connection, number: int, config: WorkerConfig, shared: Share
     Args:
         rank_zero: Connection to the process that was started. It sends module, optimizer, data module and the state of
             its random numbers, and another message when all workers have been started.
-        number: The worker's number, from 0.
+        number: The worker's number on its node, from 0.
         config: What all workers are told.
         shared: What all workers have in common.
     """
