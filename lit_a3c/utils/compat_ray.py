@@ -44,6 +44,15 @@ def _raylet() -> Any:
     return importlib.import_module("ray._raylet")
 
 
+def silence_messages() -> None:
+    """Drop what Ray prints about each process and machine that ends (``print_to_stdstream``): pages for each.
+
+    ``log_to_driver=False`` leaves them, and there is no other option. What has ended is named in lines of this package.
+    """
+    worker = importlib.import_module("ray._private.worker")
+    setattr(worker, "print_to_stdstream", lambda *_, **__: None)  # noqa: B010 - mypy knows no modules of Ray
+
+
 class HeadProbe:
     """Asks the head of a cluster whether it is there (``GcsClient.check_alive``).
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -181,9 +182,15 @@ class RayClient:
         raised = isinstance(error, known.RayTaskError | known.RuntimeEnvSetupError) or bool(
             getattr(error, "actor_init_failed", False)
         )
-        what = f"could not be started: {text[-600:]}" if raised else f"ended without a message: {text[:600]}"
+        what = f"could not be started: {text[-600:]}" if raised else f"ended without a message ({_reason(text)})"
         machine = bool(getattr(error, "preempted", False)) or any(words in text for words in NODE_WORDS)
         return Gone(WorkerError(f"worker {worker.number} {what}", raised=raised), machine=machine, certain=True)
+
+
+def _reason(text: str) -> str:
+    """Ray's own reason for the end of a process, without its numbers and its guesses."""
+    detail = re.search(r"Worker exit detail: (.*?)(?: Some common causes| If the process|$)", text)
+    return (detail[1] if detail else text)[:300].rstrip(". ")
 
 
 NODE_WORDS = ("node has died", "node died", "node was terminated", "node is dead", "node failure", "Node failed")

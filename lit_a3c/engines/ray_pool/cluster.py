@@ -112,6 +112,7 @@ class Cluster:
         try:
             if self._owned:
                 with signals_blocked():  # for the processes that are started: the learner decides on signals
+                    compat_ray.silence_messages()
                     self._ray.init(**self._arguments())
             self.address = self._ray.get_runtime_context().gcs_address
             probe = compat_ray.HeadProbe(self.address)
