@@ -102,6 +102,7 @@ class Cluster:
             ending = threading.Thread(target=self._ray.shutdown, daemon=True)
             ending.start()
             ending.join(CONNECT_SECONDS)
+            _restore_handlers()
 
     def node_cpus(self) -> float:
         """CPUs of this machine that the cluster may use."""
@@ -236,7 +237,7 @@ def answers(address: str) -> bool:
 
 
 def _restore_handlers() -> None:
-    """Put Python's handlers of signals in place again: Ray's C++ part has one of its own for SIGTERM."""
+    """Put Python's handlers of signals in place again: Ray's C++ part takes SIGTERM, and leaves it without a handler."""
     if threading.current_thread() is threading.main_thread():
         for signum in END_SIGNALS:
             if (handler := signal.getsignal(signum)) is not None:
