@@ -237,7 +237,7 @@ def answers(address: str) -> bool:
 
 
 def _restore_handlers() -> None:
-    """Put Python's handlers of signals in place again: Ray's C++ part takes SIGTERM, and leaves it without a handler."""
+    """Put Python's handlers of signals in place again: Ray's C++ part takes SIGTERM, and leaves it without one."""
     if threading.current_thread() is threading.main_thread():
         for signum in END_SIGNALS:
             if (handler := signal.getsignal(signum)) is not None:

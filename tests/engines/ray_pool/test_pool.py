@@ -111,6 +111,30 @@ def test_a_request_no_machine_can_meet_is_named() -> None:
 
 
 @pytest.mark.campaign
+def test_a_lost_head_is_saved_and_survived(caplog: pytest.LogCaptureFixture) -> None:
+    """The watch says that it is lost. Then workers of this machine go on, by the newest weights, with every step known.
+
+    ``scripts/crash_ray.py`` kills a real head.
+    """
+    ledger, saved = StepLedger(), []
+    with opened_ray("CartPole-v1", 2, 2, 5, ledger=ledger) as source:
+        source.before_recovery = lambda: saved.append(ledger.learned.total)
+        for version in range(1, 4):
+            source.publish(version)
+            ledger.learned.add(source.next().num_steps)
+        pids = list(processes(source).values())
+        pool = pool_of(source)
+        pool._cluster.lost, pool._looked = True, 0.0
+        rollout = source.next()
+        assert saved == [30]
+        assert rollout.policy_version == 3
+        ledger.learned.add(rollout.num_steps)
+        assert 0 <= ledger.in_flight <= 3 * rollout.num_steps
+        assert "the training goes on with 2 workers of this machine" in caplog.records[-1].getMessage()
+        wait_for(lambda: all(map(gone, pids)), GENEROUS)
+
+
+@pytest.mark.campaign
 def test_a_hung_actor_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
     """It is stopped here, and so silent. The other one goes on."""
     with opened_ray("CartPole-v1", 2, restarts=1) as source:
