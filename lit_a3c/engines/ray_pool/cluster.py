@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import signal
 import socket
 import threading
-from importlib import metadata
 from typing import Any
 
 from lit_a3c.engines.processes import cores
@@ -33,6 +33,7 @@ SETTINGS = {
     # Else Ray ends this process 60 seconds after the loss of the head. The thread below notices it in 20.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",
     "RAY_worker_niceness": "0",  # Ray's 15 starves actors beside other work; it counts where a machine's Ray starts
+    "RAY_BACKEND_LOG_LEVEL": "error",  # its warnings would stand between lines of this package
     "RAY_AUTH_MODE": "token",  # without it, whoever reaches a port of the cluster runs code on it
 }
 """Environment variables of Ray, unless the user has set them."""
@@ -59,6 +60,8 @@ class Cluster:
     """
 
     def __init__(self, options: RayOptions, workers: int) -> None:
+        for name, value in SETTINGS.items():  # before the import, at which Ray reads some of them
+            os.environ.setdefault(name, value)
         self._ray: Any = require("ray", "ray", "engine ray")
         self._options, self._workers = options, workers
         self._owned = not self._ray.is_initialized()
@@ -88,8 +91,9 @@ class Cluster:
         if not connected:
             self._ended.set()
             raise ConfigError(
-                f"{self._name} has not answered within {CONNECT_SECONDS:g} seconds. Does this machine belong to it? "
-                f"Let it join: ray start --address={self.address or 'HOST:6379'} --num-cpus=0"
+                f"{self._name} has not answered within {CONNECT_SECONDS:g} seconds. If this machine does not belong "
+                f"to it: ray start --address={self.address or 'HOST:6379'} --num-cpus=0. If its token is another one: "
+                "copy ~/.ray/auth_token from the head."
             )
         if self._error is not None:
             raise self._refusal(self._error) from self._error
@@ -188,15 +192,16 @@ class Cluster:
 
     @property
     def _name(self) -> str:
-        given = self._options.address
-        return f"the Ray cluster at {self.address or given}" + (f" (ray.address {given})" if self.address else "")
+        given, found = self._options.address, self.address
+        return f"the Ray cluster at {found or given}" + (f" (ray.address {given})" if found not in ("", given) else "")
 
     def _refusal(self, error: BaseException) -> ConfigError:
         """What Ray says, in one line."""
         text = " ".join(str(error).split())
         if "ersion mismatch" in text:
-            here = f"Ray {metadata.version('ray')}"
-            return ConfigError(f"{self._name} has other versions than this machine ({here}): {text[:400]}")
+            theirs = re.search(r"started with: (Ray: \S+ Python: \S+) This process .*: (Ray: \S+ Python: \S+)", text)
+            detail = f"it has {theirs[1]}, and this machine {theirs[2]}" if theirs else text[:300]
+            return ConfigError(f"{self._name} has other versions: {detail}. Install the same on all machines.")
         if type(error).__name__ == "AuthenticationError":
             return ConfigError(f"{self._name} refuses this machine's token. Copy ~/.ray/auth_token from the head.")
         return ConfigError(f"{self._name} cannot be used: {one_line(error)}.")
@@ -245,9 +250,7 @@ def _restore_handlers() -> None:
 
 
 def _apply_settings(local: bool) -> None:
-    """Set Ray's variables. A cluster of this machine has a token of its own, which is written nowhere."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+    """Let Ray's variables count. A cluster of this machine has a token of its own, which is written nowhere."""
     compat_ray.reload_settings()
     if local and os.environ["RAY_AUTH_MODE"].lower() == "token" and not compat_ray.has_token():
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
