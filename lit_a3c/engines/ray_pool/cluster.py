@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import secrets
-import signal
 import socket
 import threading
 from typing import Any
@@ -17,7 +16,7 @@ from lit_a3c.utils import compat_ray
 from lit_a3c.utils.errors import ConfigError, RunError
 from lit_a3c.utils.extras import require
 from lit_a3c.utils.one_line import one_line
-from lit_a3c.utils.signals import END_SIGNALS, signals_blocked
+from lit_a3c.utils.signals import restore_handlers, signals_blocked
 
 CONNECT_SECONDS = 15.0
 """Within which a cluster must answer."""
@@ -33,7 +32,6 @@ SETTINGS = {
     # Else Ray ends this process 60 seconds after the loss of the head. The thread below notices it in 20.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",
     "RAY_worker_niceness": "0",  # Ray's 15 starves actors beside other work; it counts where a machine's Ray starts
-    "RAY_BACKEND_LOG_LEVEL": "error",  # its warnings would stand between lines of this package
     "RAY_AUTH_MODE": "token",  # without it, whoever reaches a port of the cluster runs code on it
 }
 """Environment variables of Ray, unless the user has set them."""
@@ -87,7 +85,7 @@ class Cluster:
                 self._check_address()
         threading.Thread(target=self._keep, name="lit-a3c ray", daemon=True).start()
         connected = self._connected.wait(START_SECONDS if local else CONNECT_SECONDS)
-        _restore_handlers()
+        restore_handlers()
         if not connected:
             self._ended.set()
             raise ConfigError(
@@ -106,7 +104,7 @@ class Cluster:
             ending = threading.Thread(target=self._ray.shutdown, daemon=True)
             ending.start()
             ending.join(CONNECT_SECONDS)
-            _restore_handlers()
+            restore_handlers()
 
     def node_cpus(self) -> float:
         """CPUs of this machine that the cluster may use."""
@@ -239,14 +237,6 @@ def answers(address: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _restore_handlers() -> None:
-    """Put Python's handlers of signals in place again: Ray's C++ part takes SIGTERM, and leaves it without one."""
-    if threading.current_thread() is threading.main_thread():
-        for signum in END_SIGNALS:
-            if (handler := signal.getsignal(signum)) is not None:
-                signal.signal(signum, handler)
 
 
 def _apply_settings(local: bool) -> None:
