@@ -53,6 +53,11 @@ class LastCheckpoint(Checkpoint):
         if self._started and trainer.is_global_zero and trainer.state.fn == TrainerFn.FITTING:
             self._save_news(trainer)
 
+    def save_now(self, trainer: Trainer) -> None:
+        """Save between two updates, unless nobody has learned anything since."""
+        if self._started:
+            self._save_news(trainer)
+
     def _save_news(self, trainer: Trainer) -> None:
         """Save, unless nobody has learned anything since."""
         if _position(trainer) != self._saved:

@@ -12,12 +12,13 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 import lit_a3c.engines.hogwild.strategy  # noqa: F401 - makes Trainer(strategy="hogwild") known to Lightning
-from lit_a3c.engines.base import Engine, Learner, RolloutConfig, learner_of
+from lit_a3c.engines.base import Engine, Learner, RolloutConfig, Saver, learner_of
 from lit_a3c.engines.job import join, learners_here
 from lit_a3c.engines.learners import Learners
 from lit_a3c.engines.loader import RolloutLoader
 from lit_a3c.engines.processes import cores, default_workers
-from lit_a3c.engines.registry import ENGINES, EngineName, make_source
+from lit_a3c.engines.ray_pool.options import RayOptions, check_workers
+from lit_a3c.engines.registry import ENGINES, EngineName, make_source, open_cluster
 from lit_a3c.engines.trainer_check import check_lone_rollouts, check_trainer
 from lit_a3c.envs import AtariOptions, EnvConfig
 from lit_a3c.evaluation.play import MAX_STEPS, TEST_SEED, EpisodeBatch, EpisodeLoader, EvaluationEnvs
@@ -38,9 +39,10 @@ class RolloutDataModule(LightningDataModule):
         engine: Who steps the environments, and where gradients are applied. ``hogwild``: lock-free workers, the paper's
             A3C; needs ``Trainer(strategy="hogwild", devices=N)``, which sets it. ``async``: one learner takes each
             worker's rollout as it comes. ``sync``: one update on the rollouts of all workers. ``serial``: the same
-            without processes, reproducible to the bit. Default: the trainer's, else ``async``.
-        num_workers: Worker processes, or ``auto``: one for each core, at most 16; 1 with ``serial``. Not for
-            ``hogwild``, whose workers are the trainer's devices.
+            without processes, reproducible to the bit. ``ray``: as ``async``, with workers on the machines of a Ray
+            cluster. Default: the trainer's, else ``async``.
+        num_workers: Worker processes, or ``auto``: one for each core, at most 16; 1 with ``serial``; with ``ray`` as
+            many as the cluster has room for. Not for ``hogwild``, whose workers are the trainer's devices.
         envs_per_worker: Environments that each worker steps as one batch.
         rollout_length: Steps that a worker takes with the same weights, the paper's ``t_max``.
         num_minibatches: Updates made of one rollout, each of its own share of the environments, and no more than there
@@ -69,6 +71,7 @@ class RolloutDataModule(LightningDataModule):
         action_mask: Whether the environment's action masks count, if it has any: ``observation["action_mask"]`` or
             ``info["action_mask"]``, in the form of ``action_space.sample(mask=...)``. Actions that a mask forbids are
             then never taken, and the network does not see the mask. Off, one in an observation is a part of it.
+        ray: The cluster; for the engine ``ray`` only.
 
     Attributes:
         env: The environment.
@@ -99,13 +102,14 @@ class RolloutDataModule(LightningDataModule):
         env_kwargs: dict[str, Any] | None = None,
         wrappers: list[Callable[[gymnasium.Env], gymnasium.Wrapper]] | None = None,
         action_mask: bool = True,
+        ray: RayOptions | None = None,
     ) -> None:
         super().__init__()
         if engine is not None:
             check_choice("engine", engine, ENGINES)
         check_number("data.total_steps", total_steps, low=1, whole=True)
-        if num_workers != "auto":
-            check_number("num_workers", num_workers, low=1, high=1024, whole=True)
+        check_workers(num_workers, engine)
+        (ray or RayOptions()).check(engine or "async")
         check_number("data.envs_per_worker", envs_per_worker, low=1, high=4096, whole=True)
         check_number("data.rollout_length", rollout_length, low=1, high=100_000, whole=True)
         check_number("data.num_minibatches", num_minibatches, low=1, whole=True)
@@ -122,6 +126,7 @@ class RolloutDataModule(LightningDataModule):
         self.spaces = self.env.spaces()
         self.total_steps = total_steps
         self.engine = engine
+        self.ray = (ray or RayOptions()) if engine == "ray" else None
         self.num_workers = num_workers
         self.envs_per_worker = envs_per_worker
         self.rollout_length = rollout_length
@@ -181,6 +186,8 @@ class RolloutDataModule(LightningDataModule):
         """The number of workers, where ``num_workers`` may be ``auto``."""
         if self.num_workers != "auto":
             return self.num_workers
+        if self.ray is not None:
+            return max(1, open_cluster(self.ray, self.num_workers) // self._learners.size)
         return 1 if self.engine == "serial" else max(1, default_workers() // learners_here(self.trainer))
 
     def rollout_config(self) -> RolloutConfig:
@@ -200,6 +207,8 @@ class RolloutDataModule(LightningDataModule):
             resumable=engine == "serial" and self._learners.size == 1,
             max_restarts=self.max_restarts,
             worker_timeout=self.worker_timeout,
+            ray=self.ray,
+            elastic=self.ray is not None and not self.ray.sync and self.num_workers == "auto",
         )
 
     def train_dataloader(self) -> RolloutLoader:
@@ -214,7 +223,7 @@ class RolloutDataModule(LightningDataModule):
             raise ConfigError(f"the run has finished its {self.total_steps:,} steps. Give it more: data.total_steps.")
         # The learner shares the cores with the workers: with more threads than cores convolutions are several
         # times slower. Where it acts itself, one thread makes small networks fast and sums reproducible.
-        alone = config.engine not in ("async", "sync")
+        alone = config.engine not in ("async", "sync", "ray")
         own_cores = cores() // learners_here(self._trainer)
         torch.set_num_threads(1 if alone else max(1, own_cores - config.num_workers))
         if config.first_worker:
@@ -224,6 +233,7 @@ class RolloutDataModule(LightningDataModule):
         else:
             self._learners.start(learner.ledger, learner.policy.modules(), learner.modules())
             source = make_source(config, learner.policy, learner.ledger)
+        source.before_recovery = self._save_now
         started = functools.partial(compat.batches_started, self._trainer)
         device = next(learner.policy.parameters()).device
         last_step, parts = learner.last_step, self.num_minibatches
@@ -279,6 +289,12 @@ class RolloutDataModule(LightningDataModule):
         loader = EpisodeLoader(self.env, count, self._seed + seed + first, self._check, **kwargs)
         self._open.append(loader)
         return loader
+
+    def _save_now(self) -> None:
+        """Save, because the run may not get far without what it has just lost."""
+        for callback in compat.callbacks_of(self._trainer):
+            if isinstance(callback, Saver):
+                callback.save_now(self._trainer)
 
     def _check(self) -> None:
         """An evaluation may take long: a worker that fails meanwhile is replaced at once."""

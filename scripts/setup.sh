@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-known="dev benchmark box2d completion docs hub minigrid onnx plot tune wandb"
+known="dev benchmark box2d completion docs hub minigrid onnx plot ray tune wandb"
 extras=${1:-}
 for extra in ${extras//,/ }; do
     case $extra in

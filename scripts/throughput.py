@@ -90,6 +90,8 @@ def training_speed(task: Task, system: str, warm_up: float, seconds: float, chec
         "trainer.logger.save_dir": "runs",
         "trainer.val_check_interval": NEVER,
     }
+    if engine == "ray":
+        options["ray.address"] = "local"
     for extra in extras:
         options |= EXTRAS.get(extra, {"model.recurrent": f"lit_a3c.{extra}"})
     command = [*fit_command(task, checkout), *(f"--{name}={value}" for name, value in options.items()), NO_VIDEO]

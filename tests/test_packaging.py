@@ -203,7 +203,7 @@ def test_setup_refuses_an_unknown_extra(extra: str) -> None:
     assert done.returncode == 2
     assert done.stderr == (
         f"setup: there is no extra '{extra.split(',')[-1]}', only dev, benchmark, box2d, completion, docs, "
-        "hub, minigrid, onnx, plot, tune, wandb.\n"
+        "hub, minigrid, onnx, plot, ray, tune, wandb.\n"
     )
 
 

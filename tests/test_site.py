@@ -72,7 +72,7 @@ def test_the_options_and_configs_are_those_of_the_program(site: Path) -> None:
     options, configs = ((site / f"{name}.html").read_text() for name in ("all-options", "configs"))
     row = r"--data.total_steps</code> <code>INT</code></td>\s*<td><code>1000000</code></td>\s*<td>Steps \(decisions"
     assert re.search(row, options)
-    assert "<code>hogwild|async|sync|serial</code>" in options
+    assert "<code>hogwild|async|sync|serial|ray</code>" in options
     assert all(f">{file.name}<" in configs for file in (ROOT / "configs").glob("*.yaml"))
 
 

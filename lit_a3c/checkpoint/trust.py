@@ -150,6 +150,8 @@ def _check_config(config: dict[str, Any], env_id: str) -> None:
     path = "." in env_id and env_id not in gymnasium.registry
     if "env_id" in config["data"] and (path or not ENV_ID.fullmatch(env_id)):
         raise _refusal("data.env_id", env_id, "is no id of Gymnasium's registry: a module would be imported for it")
+    if config["data"].get("ray") is not None:
+        raise _refusal("data.ray", config["data"]["ray"], "says on which machines code runs, and which")
     for section, value in config.items():
         _check_value(section, {**value, "env_id": None} if section == "data" else value)
 

@@ -26,6 +26,7 @@ DEFAULTS = "defaults.yaml"
 LINKS = {
     "data.engine": "engine",
     "data.num_workers": "num_workers",
+    "data.ray": "ray",
     "model.spaces": "data.spaces",
 }
 """Arguments of the two modules whose value is that of another, and which are therefore no options."""

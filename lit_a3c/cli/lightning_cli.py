@@ -38,7 +38,8 @@ from lit_a3c.cli.summary import print_start, print_summary
 from lit_a3c.cli.validation import check_monitors, check_options, trainer_options
 from lit_a3c.datamodule import RolloutDataModule
 from lit_a3c.engines.learner_errors import check_connection
-from lit_a3c.engines.registry import EngineName
+from lit_a3c.engines.ray_pool.options import RayOptions
+from lit_a3c.engines.registry import EngineName, open_cluster
 from lit_a3c.engines.trainer_check import check_trainer
 from lit_a3c.metrics.logger import start_run
 from lit_a3c.module import A3C
@@ -129,13 +130,14 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
             type=EngineName,
             help="Who steps the environments, and where gradients are applied. hogwild: lock-free workers (the paper's "
             "A3C). async: one learner and workers that do not wait. sync: one learner that waits for all (A2C). "
-            "serial: no processes, reproducible to the bit.",
+            "serial: no processes, reproducible to the bit. ray: async with workers on a Ray cluster.",
         )
         parser.add_argument(
             "--num_workers",
             type=int | Literal["auto"],
-            help="Worker processes. auto: one for each core, at most 16; 1 with serial.",
+            help="Worker processes. auto: one for each core, at most 16; 1 with serial; what a cluster has room for.",
         )
+        parser.add_class_arguments(RayOptions, "ray")
         parser.add_argument(
             TRUST,
             action="store_true",
@@ -176,6 +178,8 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         config = self.config[self.subcommand]
         lines = fit_parts(config.model, spaces_of(config.data), self._given)
         if self.subcommand == "fit":
+            if config.engine == "ray":
+                open_cluster(RayOptions(**config.ray), config.num_workers)
             place_loggers(config)  # makes a directory, so what else may be refused comes first
         else:
             config.trainer.logger = False  # its directory and its run are those of a training

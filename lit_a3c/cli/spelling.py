@@ -19,6 +19,7 @@ from lit_a3c.utils.errors import ConfigError
 SECTIONS = {
     "data": "lit_a3c.datamodule.RolloutDataModule",
     "data.atari": "lit_a3c.envs.options.AtariOptions",
+    "ray": "lit_a3c.engines.ray_pool.options.RayOptions",
     "model": "lit_a3c.module.A3C",
     "trainer": "lightning.pytorch.trainer.trainer.Trainer",
     "best_checkpoint": "lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint",

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Timer
 from lit_a3c.cli.several_learners import STRATEGIES, check_learners, check_one_process
 from lit_a3c.engines.hogwild.strategy import Hogwild
 from lit_a3c.engines.processes import default_workers
+from lit_a3c.engines.ray_pool.options import RayOptions, check_workers
 from lit_a3c.engines.trainer_check import check_lone_rollouts, check_precision
 from lit_a3c.policy_module import SCORES
 from lit_a3c.utils import compat
@@ -63,8 +64,8 @@ def check_options(config: Any, command: str) -> None:
     if fit:
         _check_amount(config.trainer)
         _check_best_checkpoint(config.best_checkpoint)
-    if config.num_workers != "auto":
-        check_number("num_workers", config.num_workers, low=1, high=1024, whole=True)
+    check_workers(config.num_workers, config.engine)
+    RayOptions(**config.ray).check(config.engine)
     if fit and config.engine != "serial":
         check_socket_directory()
     if fit and config.engine == Hogwild.strategy_name:

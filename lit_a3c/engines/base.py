@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from lit_a3c.engines.learners import Learners
 from lit_a3c.engines.ledger import StepLedger
+from lit_a3c.engines.ray_pool.options import RayOptions
 from lit_a3c.envs import EnvConfig, EnvSpaces
 from lit_a3c.metrics.train_metrics import TrainMetrics
 from lit_a3c.networks.actor_critic import ActorCritic
@@ -38,7 +39,7 @@ class RolloutConfig:
     Args:
         env: The environment.
         spaces: Its spaces.
-        engine: ``hogwild``, ``async``, ``sync`` or ``serial``.
+        engine: ``hogwild``, ``async``, ``sync``, ``serial`` or ``ray``.
         num_workers: Workers ``W`` that collect for one learner.
         envs_per_worker: Environments ``E`` of each worker.
         rollout_length: Steps ``T`` with the same weights, the paper's ``t_max``.
@@ -50,6 +51,8 @@ class RolloutConfig:
         resumable: Whether the exact state of the environments will be asked for; with the engine ``serial`` only.
         max_restarts: Workers that may be replaced before the failure of one ends the training.
         worker_timeout: Seconds without a message after which a worker that is to act is replaced.
+        ray: Options of the engine ``ray``.
+        elastic: Whether there are to be as many workers as the machines have room for; with the engine ``ray`` only.
     """
 
     env: EnvConfig
@@ -65,11 +68,14 @@ class RolloutConfig:
     resumable: bool = False
     max_restarts: int = 0
     worker_timeout: float = math.inf
+    ray: RayOptions | None = None
+    elastic: bool = False
 
     @property
     def steps_per_rollout(self) -> int:
         """Steps of :meth:`RolloutSource.next`: ``E * T``, times ``W`` where the learner waits for all workers."""
-        together = self.num_workers if self.engine in ("sync", "serial") else 1
+        waits = self.ray.sync if self.ray else self.engine in ("sync", "serial")
+        together = self.num_workers if waits else 1
         return self.envs_per_worker * self.rollout_length * together
 
     @property
@@ -87,9 +93,12 @@ class RolloutSource(ABC):
 
     Attributes:
         overshoot: Most rollouts that may be learned from after the budget is used up.
+        before_recovery: Called before the source goes on without what it stood on, a lost cluster say, so that the
+            training can be saved first.
     """
 
     overshoot = 0
+    before_recovery: Callable[[], None] = staticmethod(lambda: None)
 
     @abstractmethod
     def publish(self, version: int) -> None:
@@ -218,6 +227,14 @@ class EngineHost(Protocol):
 
     def use_engine(self, engine: Engine) -> None:
         """Take rollouts from this engine."""
+
+
+@runtime_checkable
+class Saver(Protocol):
+    """A callback that saves the training where it is asked to."""
+
+    def save_now(self, trainer: Trainer) -> None:
+        """Save between two updates."""
 
 
 def learner_of(trainer: Trainer) -> Learner:

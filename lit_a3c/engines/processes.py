@@ -46,7 +46,7 @@ class WorkerError(RunError):
         self.raised, self.traceback = raised, traceback
 
 
-class _Failed(NamedTuple):
+class Failed(NamedTuple):
     """The last message of a worker that ends with an exception."""
 
     summary: str
@@ -54,13 +54,20 @@ class _Failed(NamedTuple):
     says_all: bool
 
     @classmethod
-    def by(cls, error: BaseException) -> _Failed:
+    def by(cls, error: BaseException) -> Failed:
         """Of the exception that is being handled."""
         if problem := machine_problem(error):
             return cls(problem, traceback.format_exc(), says_all=True)
         says_all = isinstance(error, RunError | ConfigError)
         summary = str(error) if says_all else f"{type(error).__name__}: {error}"
         return cls(summary, traceback.format_exc(), says_all)
+
+    def error(self, number: int) -> WorkerError:
+        """What the owner of the worker raises."""
+        failed = f"worker {number} failed: {self.summary}"
+        if self.says_all:
+            return WorkerError(failed, raised=True, traceback=self.traceback)
+        return WorkerError(f"{failed}\n{self.traceback}", raised=True)
 
 
 class Restarts:
@@ -130,11 +137,8 @@ class Worker:
             raise WorkerError(
                 f"worker {self.number} ended without a message (exit code {self.process.exitcode}){self._fault()}"
             ) from None
-        if isinstance(message, _Failed):
-            failed = f"worker {self.number} failed: {message.summary}"
-            if message.says_all:
-                raise WorkerError(failed, raised=True, traceback=message.traceback)
-            raise WorkerError(f"{failed}\n{message.traceback}", raised=True)
+        if isinstance(message, Failed):
+            raise message.error(self.number)
         return message
 
     def _fault(self) -> str:
@@ -226,7 +230,7 @@ def worker_main(
         work(connection, *args)
     except BaseException as error:  # sys.exit(0) would look like the end of a worker that has finished
         with contextlib.suppress(OSError):
-            connection.send(_Failed.by(error))
+            connection.send(Failed.by(error))
 
 
 def exit_with_parent(parent_pipe: Connection) -> None:

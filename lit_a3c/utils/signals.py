@@ -147,6 +147,14 @@ def ignore_signals() -> None:
             signal.signal(signum, signal.SIG_IGN)
 
 
+def restore_handlers() -> None:
+    """Put Python's handlers in place again. Ray's C++ part takes SIGTERM, and leaves it without one when it ends."""
+    if threading.current_thread() is threading.main_thread():
+        for signum in END_SIGNALS:
+            if (handler := signal.getsignal(signum)) is not None:
+                signal.signal(signum, handler)
+
+
 @contextlib.contextmanager
 def signals_blocked() -> Iterator[None]:
     """Let processes that are started inside the block begin with these signals blocked; here they wait meanwhile."""

@@ -200,3 +200,19 @@ def test_a_development_run_saves_nothing(tmp_path: Path) -> None:
 def test_a_bad_interval_is_refused_by_name(updates: Any) -> None:
     with pytest.raises(ConfigError, match=r"last_checkpoint\.every_n_updates"):
         LastCheckpoint(updates)
+
+
+class LosesItsCluster(Callback):
+    """Does what a source of rollouts does before it goes on without what it stood on."""
+
+    def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
+        if trainer.global_step == 3:
+            (loader,) = trainer.datamodule._open
+            loader._source.before_recovery()
+
+
+def test_a_source_that_loses_what_it_stands_on_saves_first(tmp_path: Path) -> None:
+    """Between two updates, although the next save would be far away."""
+    watch = Watch(tmp_path / "checkpoints")
+    fit(tmp_path, LastCheckpoint(every_n_updates=1000), LosesItsCluster(), watch)
+    assert [last for last, _ in watch.seen] == [None, None, None, 3, 3, 3, 3, 3]

@@ -118,6 +118,7 @@ def test_a_module_outside_the_list_is_not_imported(tmp_path: Path, monkeypatch: 
         ("model", {"body": "os.system"}, "model.body"),
         ("data", {"env_kwargs": {"xml_file": "/etc/passwd"}}, "data.env_kwargs.xml_file"),
         ("data", {"env_kwargs": {"a b": 1}}, "data.env_kwargs"),
+        ("data", {"ray": {"runtime_env": {"pip": ["evil"]}}}, "data.ray"),
         (
             "trainer",
             {"callbacks": [{"class_path": "lightning.pytorch.callbacks.Timer", "init_args": {"x": "a.b"}}]},

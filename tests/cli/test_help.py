@@ -42,7 +42,7 @@ def test_first_what_is_needed_first(shown) -> None:  # type: ignore[no-untyped-d
     text = shown("fit", "--help")
     sections = re.findall(r"^(\w+):$", text, re.MULTILINE)
     assert sections == [
-        *("options", "data", "model", "best_checkpoint", "last_checkpoint", "video", "progress", "trainer"),
+        *("options", "data", "model", "ray", "best_checkpoint", "last_checkpoint", "video", "progress", "trainer"),
     ]
     options = named(text)
     assert options[:4] == ["--ckpt_path", "--config", "--engine", "--num_workers"]

@@ -50,6 +50,14 @@ class Counted(DummyEnv):
         return 1.0, self.t == 9
 
 
+class CountedByAll(Counted):
+    """Counts the copy as well that is only checked. Workers of Ray do not look like other workers."""
+
+    def __init__(self, file: str, pause: float = 0.0, render_mode: str | None = None) -> None:
+        super().__init__(file, pause, render_mode)
+        self.counts = True
+
+
 class Poisoned(DummyEnv):
     """Gives NaN as the first number of the observation, or as the reward, in step ``at`` of each episode."""
 
