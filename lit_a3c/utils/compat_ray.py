@@ -10,11 +10,12 @@ from typing import Any
 
 
 def reload_settings() -> None:
-    """Let Ray read its environment variables again (``Config.initialize``).
+    """Let Ray read its environment variables again (``Config.initialize``), and its token (``reset_cache``).
 
     Its C++ part reads them once, when Ray is imported, and there is no public way to set its options later.
     """
     _raylet().Config.initialize("")
+    _raylet().AuthenticationTokenLoader.instance().reset_cache()
 
 
 def has_token() -> bool:

@@ -42,7 +42,7 @@ LINES = {
     "f": ["fit"],
     "": [*COMMANDS, *VERBS],
     "fit --data.env": ["--data.env_id", "--data.envs_per_worker", "--data.env_kwargs"],
-    "fit --engine ": ["hogwild", "async", "sync", "serial"],
+    "fit --engine ": ["hogwild", "async", "sync", "serial", "ray"],
     "fit --engine serial --model.vtrace ": ["true", "false"],
     "fit --config atari": ["atari.yaml", "atari_paper.yaml", "atari_sticky.yaml"],
     "fit --config ": [*shipped_configs(), "mine.yaml", "runs"],

@@ -34,11 +34,11 @@ VALUES = {
     "half a worker": (["--num_workers", "1.5"], "num_workers '1.5' must be a whole number or auto."),
     "engine": (
         ["--engine", "asinc"],
-        "engine 'asinc' must be one of hogwild, async, sync, serial. Did you mean 'async'?",
+        "engine 'asinc' must be one of hogwild, async, sync, serial, ray. Did you mean 'async'?",
     ),
     "misspelt hogwild": (
         ["--engine", "hogwold"],
-        "engine 'hogwold' must be one of hogwild, async, sync, serial. Did you mean 'hogwild'?",
+        "engine 'hogwold' must be one of hogwild, async, sync, serial, ray. Did you mean 'hogwild'?",
     ),
     "reduction": (
         ["--model.loss_reduction", "men"],

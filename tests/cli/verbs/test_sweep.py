@@ -28,7 +28,7 @@ from tests.cli.conftest import Refused
         ("sweep cartpole.yaml --seed_everything 1", "lit-a3c sweep takes no --seed_everything. Use --seeds."),
         ("sweep cartpole.yaml --ckpt_path last", "lit-a3c sweep takes no --ckpt_path. Runs go on by themselves"),
         ("sweep cartpole.yaml --env_ids CartPole-v1 CartPol-v1", "Did you mean 'CartPole-v1'?"),
-        ("sweep cartpole.yaml --engines asyn", "engine 'asyn' must be one of hogwild, async, sync, serial."),
+        ("sweep cartpole.yaml --engines asyn", "engine 'asyn' must be one of hogwild, async, sync, serial, ray."),
         (
             "sweep cartpole.yaml --env_ids CartPole-v1 CartPole-v1",
             "CartPole-v1 with the engine async is asked for twice",
