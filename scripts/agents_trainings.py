@@ -65,15 +65,15 @@ _ALL = (
     _mujoco("InvertedDoublePendulum", 1_000_000),
     _mujoco("Swimmer", 2_000_000, config="swimmer"),
     _mujoco("HalfCheetah", 3_000_000, *MORE_LAG),
-    _mujoco("Reacher", 3_000_000),
-    _mujoco("Pusher", 3_000_000),
+    _mujoco("Reacher", 1_000_000),
+    _mujoco("Pusher", 1_000_000),
     _mujoco("Hopper", 3_000_000),
     _mujoco("Walker2d", 3_000_000),
     _mujoco("Ant", 3_000_000),
-    _mujoco("HumanoidStandup", 3_000_000, *NO_CONTACT),
+    _mujoco("HumanoidStandup", 1_000_000, *NO_CONTACT),
     _mujoco("Humanoid", 3_000_000),
     Training("atari", "ALE/Pong-v5", 2_000_000, LARGE_UPDATES),
-    Training("atari", "ALE/Breakout-v5", 5_000_000),
+    Training("atari", "ALE/Breakout-v5", 2_500_000),
 )
 TRAININGS: Mapping[str, Training] = {training.env_id.split("/")[-1]: training for training in _ALL}
 """The quick ones first."""

@@ -160,7 +160,7 @@ def arguments() -> argparse.Namespace:
         "--engines",
         nargs="+",
         default=["async", "hogwild"],
-        help="engines of lit-a3c, each ENGINE[:WORKERS][+bf16][+gpu][+K8][+LSTM]",
+        help="engines of lit-a3c, each ENGINE[:WORKERS][+bf16][+gpu][+K8][+16x10][+LSTM]",
     )
     parser.add_argument("--beside", type=Path, metavar="DIRECTORY", help="another checkout to measure in turns")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each system")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -76,7 +77,8 @@ def training_speed(task: Task, system: str, warm_up: float, seconds: float, chec
         task: What is trained.
         system: An engine, or ``ENGINE:WORKERS``; without a number the engine's own default. Either may be followed by
             ``+bf16`` (mixed precision), ``+gpu`` (the learner uses a GPU), ``+K8`` (eight rollouts an update, or any
-            other number), and ``+LSTM`` or ``+GRU`` (a recurrent core of 256 units).
+            other number), ``+16x10`` (rollouts of so many environments and steps, each learned from in one update), and
+            ``+LSTM`` or ``+GRU`` (a recurrent core of 256 units).
         warm_up: Seconds of training before the window.
         seconds: Length of the window.
         checkout: The working tree whose code is measured.
@@ -93,7 +95,7 @@ def training_speed(task: Task, system: str, warm_up: float, seconds: float, chec
     if engine == "ray":
         options["ray.address"] = "local"
     for extra in extras:
-        options |= EXTRAS.get(extra, {"model.recurrent": f"lit_a3c.{extra}"})
+        options |= options_of(extra)
     command = [*fit_command(task, checkout), *(f"--{name}={value}" for name, value in options.items()), NO_VIDEO]
     with running(command, checkout) as (process, directory):
         deadline = time.monotonic() + START_UP + 3 * (warm_up + seconds)
@@ -105,6 +107,14 @@ def training_speed(task: Task, system: str, warm_up: float, seconds: float, chec
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(60)
     return rate
+
+
+def options_of(extra: str) -> dict[str, Any]:
+    """The options behind a ``+`` in the name of a system, see :func:`training_speed`."""
+    if size := re.fullmatch(r"(\d+)x(\d+)", extra):
+        names = ("data.envs_per_worker", "data.rollout_length")
+        return dict(zip(names, size.groups(), strict=True)) | {"data.num_minibatches": 1}
+    return EXTRAS.get(extra, {"model.recurrent": f"lit_a3c.{extra}"})
 
 
 def rows(directory: Path) -> list[tuple[float, float]]:

@@ -52,3 +52,16 @@ def test_what_is_no_checkout_is_refused(tmp_path: Path) -> None:
     done = launch("--ours-only", "--beside", str(tmp_path), cwd=tmp_path, command=script("benchmark.py"))
     assert done.returncode == 2
     assert f"--beside {tmp_path}: this is no checkout of lit-a3c" in done.stderr
+
+
+def test_the_name_of_a_system_has_the_size_of_its_rollouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from throughput import options_of
+
+    assert options_of("16x10") == {
+        "data.envs_per_worker": "16",
+        "data.rollout_length": "10",
+        "data.num_minibatches": 1,
+    }
+    assert options_of("K8") == {"data.rollouts_per_update": 8}
+    assert options_of("GRU") == {"model.recurrent": "lit_a3c.GRU"}
