@@ -42,8 +42,8 @@ WEIGHTS_BYTES, ROLLOUT_BYTES = 23_000, 25_000
 class Dummy(RemoteActor):
     """Answers at once."""
 
-    def rollout(self, weights: bytes | None, policy_version: int) -> Collected:
-        return Collected(b"x" * ROLLOUT_BYTES, 160)
+    def rollout(self, weights: bytes | None, policy_version: int) -> bytes:
+        return Collected(b"x" * ROLLOUT_BYTES, 160).to_bytes()
 
 
 def packing(options: argparse.Namespace) -> dict[str, Any]:

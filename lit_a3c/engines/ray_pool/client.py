@@ -7,6 +7,7 @@ can still notice the loss. Requests for rollouts go from the learner's process t
 from __future__ import annotations
 
 import contextlib
+import pickle
 import queue
 import re
 import time
@@ -103,7 +104,7 @@ class RayClient:
         self._payload = ray.put(payload)
         limits = {"max_restarts": 0, "max_task_retries": 0}  # a restart by Ray would play the same seed again
         self._remote = ray.remote(**{"num_cpus": 1, **(options.actor or {}), **limits})(RemoteActor)
-        self.inbox: queue.SimpleQueue[tuple[RemoteWorker, Callable[[], Event]]] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[tuple[RemoteWorker, Callable[[], Event | bytes]]] = queue.SimpleQueue()
         self._head_calls = ThreadPoolExecutor(1, thread_name_prefix="lit-a3c ray calls")
 
     def start(self, worker: RemoteWorker, seed: int) -> None:
@@ -143,9 +144,10 @@ class RayClient:
         except queue.Empty:
             return None
         try:
-            return worker, answer()
+            event = answer()
         except self._ray.exceptions.RayError as error:
             return worker, self._gone(worker, error)
+        return worker, pickle.loads(event) if isinstance(event, bytes) else event
 
     def close(self, workers: list[RemoteWorker]) -> None:
         """End all actors through the head of the cluster."""
@@ -168,7 +170,7 @@ class RayClient:
     def _listen(self, worker: RemoteWorker, reference: Any) -> None:
         reference.future().add_done_callback(lambda done: self._put(worker, done))
 
-    def _put(self, worker: RemoteWorker, done: Future[Event]) -> None:
+    def _put(self, worker: RemoteWorker, done: Future[Any]) -> None:
         if not done.cancelled():
             self.inbox.put((worker, done.result))
 

@@ -2,7 +2,8 @@
 
 A stack of ``K`` frames repeats ``K - 1`` frames of the stack before it. Each frame is sent once, where this is so: it
 is checked and not assumed. A row that does not continue the one before it (an episode has begun, say) is sent whole.
-Each frame is sent as its difference (exclusive or) from the one before, because most pixels of a game stay as they are.
+Each frame is sent as its difference (exclusive or) from the one before, because most pixels of a game stay as they are:
+one bit for each word of it, and the words that are not zero. To compress the zeros would take most of the time.
 What comes out of :func:`unpack` is equal to the bit.
 """
 
@@ -38,13 +39,19 @@ class _Frames(NamedTuple):
     """Stacks ``[T, B, K, ...]`` and their successor ``[B, K, ...]``, each frame once.
 
     Attributes:
-        frames: Differences of the frames ``[T + K, B, ...]`` of all stacks, in time order.
+        shape: That of the frames of all stacks in time order, ``[T + K, B, ...]``.
+        dtype: Their type, as NumPy's.
+        changed: Bits of the words that differ from the frame before.
+        differences: These words.
         cuts: Rows ``t`` and columns ``b`` of stacks that do not continue the one before, ``[M, 2]``. T: the successor.
         stacks: These stacks, ``[M, K, ...]``.
         depth: Number of frames ``K``.
     """
 
-    frames: _Array
+    shape: tuple[int, ...]
+    dtype: str
+    changed: _Array
+    differences: _Array
     cuts: _Array
     stacks: _Array
     depth: int
@@ -168,13 +175,24 @@ def _pack_stacks(observation: np.ndarray, last: np.ndarray) -> _Frames | None:
     rows, columns = np.nonzero(cut)
     whole = [observation[t + 1, b] if t + 1 < length else last[b] for t, b in zip(rows, columns, strict=True)]
     stacks = np.stack(whole) if whole else np.empty((0, *observation.shape[2:]), observation.dtype)
-    return _Frames(_to_bytes(frames), _to_bytes(np.stack([rows + 1, columns], 1)), _to_bytes(stacks), depth)
+    changed = chain != 0
+    return _Frames(
+        shape=frames.shape,
+        dtype=frames.dtype.str,
+        changed=_to_bytes(np.packbits(changed)),
+        differences=_to_bytes(chain[changed]),
+        cuts=_to_bytes(np.stack([rows + 1, columns], 1)),
+        stacks=_to_bytes(stacks),
+        depth=depth,
+    )
 
 
 def _unpack_stacks(packed: _Frames) -> tuple[np.ndarray, np.ndarray]:
     """The stacks ``[T, B, K, ...]`` and what follows the last row, ``[B, K, ...]``."""
-    frames, depth = _from_bytes(packed.frames), packed.depth
+    frames, depth = np.zeros(packed.shape, packed.dtype), packed.depth
     chain = _words(frames, 2)
+    changed = np.unpackbits(_from_bytes(packed.changed), count=chain.size).view(bool).reshape(chain.shape)
+    chain[changed] = _from_bytes(packed.differences)
     np.bitwise_xor.accumulate(chain, axis=0, out=chain)
     length = frames.shape[0] - depth
     stacks = np.empty((length + 1, frames.shape[1], depth, *frames.shape[2:]), frames.dtype)
