@@ -63,7 +63,7 @@ def stacks(size: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> tuple[Ten
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.int64])
 @pytest.mark.parametrize("size", [(84, 84), (7, 5), (3,)])
 def test_stacks_of_frames(size: tuple[int, ...], dtype: torch.dtype) -> None:
-    """Each frame is sent once: of noise, which cannot be compressed, ``T + K`` frames in place of ``T * K``, and a bit for each word."""
+    """Each frame is sent once: of noise ``T + K`` frames in place of ``T * K``, and a bit for each of their words."""
     observation, successor = stacks(size, dtype)
     length = assert_survives(rollout_of(observation, successor, truncated=torch.zeros(T, B, dtype=torch.bool)))
     if size == (84, 84):
