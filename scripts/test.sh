@@ -13,7 +13,7 @@ case ${1:-} in
     shift
     ;;
 --rest)
-    select=(-m campaign)
+    select=(-m "campaign and not exhaustive")
     shift
     ;;
 esac

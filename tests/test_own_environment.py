@@ -72,7 +72,14 @@ WAYS = [(way, engine) for engine in ("hogwild", "async", "sync", "serial") for w
 
 
 @pytest.mark.parametrize(
-    ("way", "engine"), [WAYS[0], *(pytest.param(*way, marks=pytest.mark.campaign) for way in WAYS[1:])]
+    ("way", "engine"),
+    [
+        WAYS[0],
+        *(
+            pytest.param(*way, marks=pytest.mark.exhaustive if way[1] == "sync" else pytest.mark.campaign)
+            for way in WAYS[1:]
+        ),
+    ],
 )
 def test_a_class_of_the_main_program_trains_with_workers(way: str, engine: str, tmp_path: Path) -> None:
     """Wrappers of the main program, too. Its evaluations are played in a process of their own."""

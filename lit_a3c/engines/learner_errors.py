@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 
@@ -38,10 +39,14 @@ def check_connection(error: BaseException) -> None:
 
     Raises:
         PeerError: Another learner is gone.
-        RunError: The learners cannot meet, because the port is taken, say.
+        ConfigError: The port at which they are to meet is in use.
+        RunError: They cannot meet for another reason.
     """
     if lost_peer(error):
         raise PeerError(LOST) from error
+    if isinstance(error, dist.DistNetworkError) and "EADDRINUSE" in str(error):
+        port = os.environ.get("MASTER_PORT", "")
+        raise ConfigError(f"MASTER_PORT {port} is in use on this machine. Give one that is free.") from error
     if isinstance(error, dist.DistError):
         raise RunError(f"the learners cannot meet: {one_line(error)}.") from error
 

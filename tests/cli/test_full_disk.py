@@ -33,7 +33,7 @@ def assert_goes_on(directory: Path) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("engine", ["serial", "hogwild"])
+@pytest.mark.parametrize("engine", [pytest.param("serial", marks=pytest.mark.exhaustive), "hogwild"])
 def test_a_full_disk_does_not_end_a_training(engine: str, tmp_path: Path) -> None:
     """Each kind of file is told of once, and once more when there is room. Nothing is lost, and SIGTERM ends it."""
     with training(tmp_path, *ENDLESS, "--engine", engine, "--video.every_n_steps", "8000") as run:

@@ -51,7 +51,7 @@ def test_continuous_heads_learn_the_identity(head: Any, least: float) -> None:
     [
         pytest.param("Grid", 9.5, marks=pytest.mark.campaign),
         ("Buttons", 9.5),
-        pytest.param("Car", 9.0, marks=pytest.mark.campaign),
+        pytest.param("Car", 9.0, marks=pytest.mark.exhaustive),
         pytest.param("Robot", 8.5, marks=pytest.mark.campaign),
     ],
 )

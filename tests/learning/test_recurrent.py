@@ -33,7 +33,9 @@ def test_a_recurrent_core_solves_the_t_maze() -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize(("engine", "workers"), [("serial", 1), ("hogwild", 2)])
+@pytest.mark.parametrize(
+    ("engine", "workers"), [pytest.param("serial", 1, marks=pytest.mark.exhaustive), ("hogwild", 2)]
+)
 def test_a_recurrent_core_balances_a_pole_without_velocities(engine: str, workers: int) -> None:
     """Serial, and by two lock-free workers, each with the states of its own environments. The return is at most 500."""
     module = train(

@@ -27,7 +27,7 @@ def reproduce(directory: Path, *options: str) -> str:
     return done.stdout
 
 
-@pytest.mark.campaign
+@pytest.mark.exhaustive
 def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
     run = tmp_path / "runs/reproduce/mujoco-1m/InvertedPendulum-v5/seed0"
     assert "seed 0" in reproduce(tmp_path, "--trainer.max_steps", "20")

@@ -125,6 +125,19 @@ def test_ranks_with_different_configs(tmp_path: Path) -> None:
     assert not errors[1]
 
 
+@pytest.mark.exhaustive
+def test_a_port_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+        monkeypatch.setenv("MASTER_PORT", port)
+        done = launch(*TWO, cwd=tmp_path, timeout=TIMEOUT)
+    assert done.returncode == 2
+    assert done.stderr == f"lit-a3c: MASTER_PORT {port} is in use on this machine. Give one that is free.\n"
+
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port"]
 
 
