@@ -196,7 +196,7 @@ class A3CCLI(compat.CheckpointConfigFirst, LightningCLI):
         config, data = self.config[self.subcommand], self.datamodule
         data.trainer = self.trainer
         check_trainer(self.trainer)
-        self._at_the_end.callback(LearnerProcesses(self.trainer, [self._command, *self._given]).end)
+        self._at_the_end.push(LearnerProcesses(self.trainer, [self._command, *self._given]).end)
         check_monitors(self.trainer)
         if config.init_from and not config.ckpt_path:  # a run that goes on has weights of its own
             init_from(self.model, config.init_from)

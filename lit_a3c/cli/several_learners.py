@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import torch.distributed as dist
 from lightning.pytorch import Trainer
 from lightning.pytorch.trainer.states import TrainerStatus
 
@@ -121,10 +122,16 @@ class LearnerProcesses:
             process.kill()
         os._exit(1)
 
-    def end(self) -> None:
-        """Wait for the others, and end those that do not end by themselves."""
+    def end(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        """Wait for the others, and end those that do not end by themselves.
+
+        Args:
+            kind: Class of the error that has ended this one.
+            error: The error.
+        """
         os.environ.pop(LAUNCHER, None)
-        deadline = time.monotonic() + END_SECONDS
+        # Where this learner could not open the port, the others would wait there for ever.
+        deadline = time.monotonic() + (0.0 if isinstance(error, dist.DistNetworkError) else END_SECONDS)
         for process in self._processes:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
