@@ -26,7 +26,6 @@ NEVER = 10**9
 EXTRAS = {
     "bf16": {"trainer.precision": "bf16-mixed"},
     "gpu": {"trainer.accelerator": "gpu"},
-    **{f"K{k}": {"data.rollouts_per_update": k} for k in range(1, 65)},
 }
 START_UP = 180.0
 """Seconds within which a system must have started to train."""
@@ -114,6 +113,8 @@ def options_of(extra: str) -> dict[str, Any]:
     if size := re.fullmatch(r"(\d+)x(\d+)", extra):
         names = ("data.envs_per_worker", "data.rollout_length")
         return dict(zip(names, size.groups(), strict=True)) | {"data.num_minibatches": 1}
+    if rollouts := re.fullmatch(r"K(\d+)", extra):
+        return {"data.rollouts_per_update": int(rollouts[1])}
     return EXTRAS.get(extra, {"model.recurrent": f"lit_a3c.{extra}"})
 
 

@@ -69,17 +69,12 @@ if __name__ == "__main__":
 
 
 WAYS = [(way, engine) for engine in ("hogwild", "async", "sync", "serial") for way in ("-c", "script")]
+TIERS = dict.fromkeys(("hogwild", "async", "serial"), pytest.mark.campaign) | {"sync": pytest.mark.exhaustive}
 
 
 @pytest.mark.parametrize(
     ("way", "engine"),
-    [
-        WAYS[0],
-        *(
-            pytest.param(*way, marks=pytest.mark.exhaustive if way[1] == "sync" else pytest.mark.campaign)
-            for way in WAYS[1:]
-        ),
-    ],
+    [WAYS[0], *(pytest.param(way, engine, marks=TIERS[engine]) for way, engine in WAYS[1:])],
 )
 def test_a_class_of_the_main_program_trains_with_workers(way: str, engine: str, tmp_path: Path) -> None:
     """Wrappers of the main program, too. Its evaluations are played in a process of their own."""

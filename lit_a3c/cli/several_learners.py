@@ -10,10 +10,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import torch.distributed as dist
 from lightning.pytorch import Trainer
 from lightning.pytorch.trainer.states import TrainerStatus
 
+from lit_a3c.engines.learner_errors import port_in_use
 from lit_a3c.utils import compat
 from lit_a3c.utils.disk import say
 from lit_a3c.utils.errors import ConfigError
@@ -130,8 +130,8 @@ class LearnerProcesses:
             error: The error.
         """
         os.environ.pop(LAUNCHER, None)
-        # Where this learner could not open the port, the others would wait there for ever.
-        deadline = time.monotonic() + (0.0 if isinstance(error, dist.DistNetworkError) else END_SECONDS)
+        # Where this learner could not open the port, the others wait there in vain.
+        deadline = time.monotonic() + (0.0 if port_in_use(error) else END_SECONDS)
         for process in self._processes:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))

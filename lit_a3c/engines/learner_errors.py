@@ -34,6 +34,11 @@ def lost_peer(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and bool(re.search(CLOSED, str(error)))
 
 
+def port_in_use(error: BaseException | None) -> bool:
+    """Whether this learner could not open the port at which all were to meet."""
+    return isinstance(error, dist.DistNetworkError) and "EADDRINUSE" in str(error)
+
+
 def check_connection(error: BaseException) -> None:
     """Give errors of the messages between learners the words of a user.
 
@@ -44,7 +49,7 @@ def check_connection(error: BaseException) -> None:
     """
     if lost_peer(error):
         raise PeerError(LOST) from error
-    if isinstance(error, dist.DistNetworkError) and "EADDRINUSE" in str(error):
+    if port_in_use(error):
         port = os.environ.get("MASTER_PORT", "")
         raise ConfigError(f"MASTER_PORT {port} is in use on this machine. Give one that is free.") from error
     if isinstance(error, dist.DistError):

@@ -19,8 +19,8 @@ from tests.commands import environment, wait_for
 class Commands:
     """A job of given commands."""
 
-    def __init__(self, log: Path, *commands: list[str], patience: float = 1e9) -> None:
-        self.log, self._commands, self._end = log, commands, time.monotonic() + patience
+    def __init__(self, log: Path, *commands: list[str], seconds: float = 1e9) -> None:
+        self.log, self._commands, self._end = log, commands, time.monotonic() + seconds
 
     def commands(self) -> Iterator[list[str]]:
         for command in self._commands:
@@ -93,7 +93,7 @@ def of_session(session: int) -> list[int]:
 
 
 def test_a_job_can_be_given_up_and_a_caller_can_leave(tmp_path: Path) -> None:
-    jobs = iter([Commands(tmp_path / "log", [*TRAINS, f"--trainer.logger.save_dir={tmp_path}"], patience=3)])
+    jobs = iter([Commands(tmp_path / "log", [*TRAINS, f"--trainer.logger.save_dir={tmp_path}"], seconds=3)])
     (over,) = run_jobs(jobs, 1)
     assert over.given_up
     assert over.error is None

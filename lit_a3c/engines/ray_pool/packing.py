@@ -124,11 +124,11 @@ def _dtypes(tensors: Sequence[Tensor]) -> list[torch.dtype]:
     return sorted({t.dtype for t in tensors if t.numel()}, key=lambda dtype: (-dtype.itemsize, str(dtype)))
 
 
-def _to_bytes(array: np.ndarray) -> _Array:
+def _to_bytes(array: np.ndarray, compress_from: int = COMPRESS_FROM) -> _Array:
     """Compressed where this makes it smaller. A sample tells, because compressing noise takes long."""
     array = np.ascontiguousarray(array)
     data = array.tobytes()
-    if compress := len(data) >= COMPRESS_FROM:
+    if compress := len(data) >= compress_from:
         middle = len(data) // 2
         sample = data[middle : middle + COMPRESS_FROM // 2]
         compress = len(zlib.compress(sample, 1)) < 0.8 * len(sample)
@@ -179,7 +179,7 @@ def _pack_stacks(observation: np.ndarray, last: np.ndarray) -> _Frames | None:
     return _Frames(
         shape=frames.shape,
         dtype=frames.dtype.str,
-        changed=_to_bytes(np.packbits(changed)),
+        changed=_to_bytes(np.packbits(changed), compress_from=0),  # where all or none differ, they become nothing
         differences=_to_bytes(chain[changed]),
         cuts=_to_bytes(np.stack([rows + 1, columns], 1)),
         stacks=_to_bytes(stacks),
