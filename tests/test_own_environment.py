@@ -69,12 +69,17 @@ if __name__ == "__main__":
 
 
 WAYS = [(way, engine) for engine in ("hogwild", "async", "sync", "serial") for way in ("-c", "script")]
-TIERS = dict.fromkeys(("hogwild", "async", "serial"), pytest.mark.campaign) | {"sync": pytest.mark.exhaustive}
+SHORT, LONGER = [WAYS[0]], [("script", "hogwild"), ("script", "async")]
+OTHERS = [way for way in WAYS if way not in SHORT + LONGER]
 
 
 @pytest.mark.parametrize(
     ("way", "engine"),
-    [WAYS[0], *(pytest.param(way, engine, marks=TIERS[engine]) for way, engine in WAYS[1:])],
+    [
+        *SHORT,
+        *(pytest.param(*way, marks=pytest.mark.campaign) for way in LONGER),
+        *(pytest.param(*way, marks=pytest.mark.exhaustive) for way in OTHERS),
+    ],
 )
 def test_a_class_of_the_main_program_trains_with_workers(way: str, engine: str, tmp_path: Path) -> None:
     """Wrappers of the main program, too. Its evaluations are played in a process of their own."""

@@ -36,7 +36,7 @@ LINES: dict[str, tuple[list[str], str, list[str]]] = {
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.campaign] * (name != "asked for")) for name in LINES]
+    "name", [pytest.param(name, marks=[pytest.mark.exhaustive] * (name != "asked for")) for name in LINES]
 )
 def test_what_was_asked_for_is_shown(name: str, tmp_path: Path) -> None:
     """Once, and the checkpoint is written as at any end."""

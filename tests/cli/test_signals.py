@@ -30,8 +30,8 @@ def orphaned_memory() -> set[Path]:
     [
         signal.SIGINT,
         pytest.param(signal.SIGTERM, marks=pytest.mark.campaign),  # hogwild has a test of it in the short suite
-        pytest.param(signal.SIGHUP, marks=pytest.mark.campaign),
-        pytest.param(signal.SIGUSR1, marks=pytest.mark.campaign),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.exhaustive),
+        pytest.param(signal.SIGUSR1, marks=pytest.mark.exhaustive),
     ],
 )
 def test_a_signal_saves_and_leaves_nothing_behind(tmp_path: Path, cli: Lightning, signum: signal.Signals) -> None:
@@ -59,7 +59,7 @@ def slow(file: Path, fast: int) -> list[str]:
     return [*SERIAL, *env, *size, *run, "--trainer.val_check_interval", "1000"]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.exhaustive)])
 def test_a_second_signal_ends_at_once(tmp_path: Path, signum: signal.Signals) -> None:
     """The first waits for an update of twenty seconds, of which it would give up after four, and then saves."""
     steps, errors = tmp_path / "steps", tmp_path / "stderr"

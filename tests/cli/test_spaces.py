@@ -52,18 +52,22 @@ CASES = {
 }
 
 
-LONGER = {
-    *("Tuple of all kinds, sync", "MultiDiscrete, GRU, V-trace, async", "mixture, serial", "wrappers, lock-free"),
-    *("masked parts, LSTM, V-trace, async", "masks of observations, sync", "masked parts, lock-free"),
-    *("masks, serial", "Dict, Beta, LSTM, two networks, lock-free"),
-    *("nested observations, async", "Discrete observations, sync", "Tuple observations, serial"),
-}
-"""Cases that only the whole suite runs."""
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.campaign] * (name in LONGER)) for name in CASES]
+SHORT = ("MultiBinary, serial", "Dict observations, serial")
+LONGER = (
+    *("Tuple of all kinds, sync", "MultiDiscrete, GRU, V-trace, async", "wrappers, lock-free"),
+    *("masked parts, lock-free", "nested observations, LSTM, lock-free", "masks of observations, sync"),
 )
+"""With the campaigns. All other cases run with ``scripts/test.sh --all``."""
+
+
+def tier(name: str) -> list[pytest.MarkDecorator]:
+    """The marks of a case."""
+    if name in SHORT:
+        return []
+    return [pytest.mark.campaign if name in LONGER else pytest.mark.exhaustive]
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=tier(name)) for name in CASES])
 def test_a_training_is_scored_recorded_and_gone_on_with(cli: Lightning, name: str, tmp_path: Path) -> None:
     """Four commands of a user, and their files. A body that the config names is replaced where it does not fit."""
     cli("fit", "--config", "cartpole.yaml", *SMALL, *CASES[name])

@@ -49,7 +49,7 @@ CASES = {
 }
 ENGINES = ["hogwild", "async", "sync", "serial"]
 LONGER = {
-    *(("MiniGrid", "hogwild"), ("Fetch", "sync"), ("Lander", "serial"), ("Car", "hogwild"), ("dm_control", "async")),
+    *(("MiniGrid", "hogwild"), ("Fetch", "sync"), ("Lander", "serial"), ("dm_control", "async")),
 }
 """With the campaigns. All other pairs run with ``scripts/test.sh --all``."""
 ALL = [

@@ -29,10 +29,10 @@ pytestmark = pytest.mark.learning
     [
         (functools.partial(GaussianHead, init_log_std=-0.5), -0.6),
         (StateDependentGaussianHead, -0.6),
-        pytest.param(SphericalGaussianHead, -0.6, marks=pytest.mark.campaign),
+        pytest.param(SphericalGaussianHead, -0.6, marks=pytest.mark.exhaustive),
         (SquashedGaussianHead, -1.0),
         (BetaHead, -1.2),
-        pytest.param(MixtureHead, -1.0, marks=pytest.mark.campaign),
+        pytest.param(MixtureHead, -1.0, marks=pytest.mark.exhaustive),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -52,7 +52,7 @@ def test_continuous_heads_learn_the_identity(head: Any, least: float) -> None:
         pytest.param("Grid", 9.5, marks=pytest.mark.campaign),
         ("Buttons", 9.5),
         pytest.param("Car", 9.0, marks=pytest.mark.exhaustive),
-        pytest.param("Robot", 8.5, marks=pytest.mark.campaign),
+        pytest.param("Robot", 8.5, marks=pytest.mark.exhaustive),
     ],
 )
 def test_every_component_of_an_action_is_learned(name: str, least: float) -> None:
