@@ -47,6 +47,8 @@ class RolloutDataModule(LightningDataModule):
         rollout_length: Steps that a worker takes with the same weights, the paper's ``t_max``.
         num_minibatches: Updates made of one rollout, each of its own share of the environments, and no more than there
             are environments. With as many, every update is of one environment's ``t_max`` steps, as the paper's.
+        num_passes: How often each rollout is learned from, ``num_minibatches`` updates each time. More than one needs
+            the module's ``vtrace``, which corrects for the updates since the actions were taken.
         rollouts_per_update: Rollouts that are learned from side by side, so that there are fewer, larger updates. With
             ``async`` they are taken as they come, from any worker. With ``sync`` and ``serial`` they are so many of
             every worker, one after the other, with the same weights. ``num_minibatches`` is of all of them together.
@@ -90,6 +92,7 @@ class RolloutDataModule(LightningDataModule):
         envs_per_worker: int = 16,
         rollout_length: int = 5,
         num_minibatches: int = 1,
+        num_passes: int = 1,
         rollouts_per_update: int = 1,
         max_restarts: int = 10,
         worker_timeout: float = 120.0,
@@ -113,6 +116,7 @@ class RolloutDataModule(LightningDataModule):
         check_number("data.envs_per_worker", envs_per_worker, low=1, high=4096, whole=True)
         check_number("data.rollout_length", rollout_length, low=1, high=100_000, whole=True)
         check_number("data.num_minibatches", num_minibatches, low=1, whole=True)
+        check_number("data.num_passes", num_passes, low=1, high=1000, whole=True)
         check_number("data.rollouts_per_update", rollouts_per_update, low=1, high=1024, whole=True)
         check_number("data.max_restarts", max_restarts, low=0, whole=True)
         check_number("data.worker_timeout", worker_timeout, low=5)
@@ -131,6 +135,7 @@ class RolloutDataModule(LightningDataModule):
         self.envs_per_worker = envs_per_worker
         self.rollout_length = rollout_length
         self.num_minibatches = min(num_minibatches, envs_per_worker * rollouts_per_update)
+        self.num_passes = num_passes
         self.rollouts_per_update = rollouts_per_update
         self.max_restarts, self.worker_timeout, self.average_every = max_restarts, worker_timeout, average_every
         self.eval_episodes, self.test_episodes, self.predict_episodes = eval_episodes, test_episodes, predict_episodes
@@ -236,8 +241,10 @@ class RolloutDataModule(LightningDataModule):
         source.before_recovery = self._save_now
         started = functools.partial(compat.batches_started, self._trainer)
         device = next(learner.policy.parameters()).device
-        last_step, parts = learner.last_step, self.num_minibatches
-        loader = RolloutLoader(source, config, learner.ledger, last_step, parts, started, device, self._learners)
+        last_step, parts, passes = learner.last_step, self.num_minibatches, self.num_passes
+        loader = RolloutLoader(
+            source, config, learner.ledger, last_step, parts, started, device, self._learners, passes
+        )
         self._open.append(loader)
         return loader
 

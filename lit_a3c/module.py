@@ -21,7 +21,7 @@ from lit_a3c.policy_module import PolicyModule
 from lit_a3c.returns import explained_variance, lambda_returns, vtrace
 from lit_a3c.rollout import AppliedUpdates, Rollout
 from lit_a3c.utils import compat
-from lit_a3c.utils.errors import check_choice, check_number
+from lit_a3c.utils.errors import ConfigError, check_choice, check_number
 from lit_a3c.utils.finite import check_gradients, check_loss
 
 
@@ -36,6 +36,10 @@ class A3C(PolicyModule):
         gae_lambda: 1 gives the paper's n-step returns, less gives the lambda-returns of GAE.
         vtrace: Correct for the policy lag of asynchronous workers, as Espeholt et al. (2018) do. Off, returns are
             the paper's, as if the weights that learn had acted.
+        clip_ratio: Learn nothing more from a step once the policy's ratio to the one that acted has moved so far from 1
+            in the direction of the advantage, as PPO does. It needs ``vtrace``, and suits ``data.num_passes`` above 1.
+            Default: no bound.
+        normalize_advantage: Shift and scale the advantages of each update to mean 0 and standard deviation 1.
         entropy_coef: Weight of the entropy, the paper's beta. More keeps the policy more random.
         final_entropy_coef: Weight of the entropy at the end; it changes linearly in steps. Default: it does not change.
         value_coef: Weight of the squared error of the value, ``(G - v)^2``.
@@ -63,6 +67,8 @@ class A3C(PolicyModule):
         gamma: float = 0.99,
         gae_lambda: float = 1.0,
         vtrace: bool = False,
+        clip_ratio: float | None = None,
+        normalize_advantage: bool = False,
         entropy_coef: float = 0.01,
         final_entropy_coef: float | None = None,
         value_coef: float = 0.5,
@@ -79,6 +85,10 @@ class A3C(PolicyModule):
         super().__init__(spaces)
         check_number("model.gamma", gamma, low=0, high=1)
         check_number("model.gae_lambda", gae_lambda, low=0, high=1)
+        if clip_ratio is not None:
+            check_number("model.clip_ratio", clip_ratio, above=0)
+            if not vtrace:
+                raise ConfigError("model.clip_ratio needs the ratios of model.vtrace: --model.vtrace true.")
         check_number("model.entropy_coef", entropy_coef, low=0)
         if final_entropy_coef is not None:
             check_number("model.final_entropy_coef", final_entropy_coef, low=0)
@@ -110,14 +120,18 @@ class A3C(PolicyModule):
             rollout: ``[T, B]`` steps.
             batch_idx: Not used.
         """
-        self.policy.observe(rollout.observation, rollout.batch_first)
+        if not rollout.repeated:
+            self.policy.observe(rollout.observation, rollout.batch_first)
         self.learners.begin_update()
         recurrent_state = None if rollout.recurrent_state is None else rollout.recurrent_state[0]
         done = rollout.done
         output = self.policy(rollout.observation, recurrent_state, done, rollout.batch_first)
         distribution, v_t = output.distribution, output.value
         log_prob_t = distribution.log_prob(rollout.action)
-        returns, advantage = self._targets(rollout, done, v_t.detach(), output.recurrent_state, log_prob_t.detach())
+        mu_t = rollout.behaviour_log_prob
+        log_ratio_t = None if mu_t is None else log_prob_t.detach() - mu_t
+        returns, advantage = self._targets(rollout, done, v_t.detach(), output.recurrent_state, log_ratio_t)
+        advantage = self._restrain(advantage, log_ratio_t)
 
         reduce = torch.mean if self.hparams["loss_reduction"] == "mean" else torch.sum
         policy_loss = reduce(losses.policy_gradient_loss(log_prob_t, advantage))
@@ -133,12 +147,13 @@ class A3C(PolicyModule):
         self.metrics.add("entropy", entropy.mean())
         self.metrics.add("explained_variance", explained_variance(v_t.detach(), returns))
         self.metrics.count(rollout, policy_lag=self.ledger.updates.total - rollout.mean_policy_version)
-        self.ledger.stage(rollout.num_steps * self.learners.size)  # all have rollouts of one size
+        if not rollout.repeated:
+            self.ledger.stage(rollout.num_steps * self.learners.size)  # all have rollouts of one size
         return loss
 
     @torch.no_grad()
     def _targets(
-        self, rollout: Rollout, done: Tensor, v_t: Tensor, recurrent_state: Tensor, log_prob_t: Tensor
+        self, rollout: Rollout, done: Tensor, v_t: Tensor, recurrent_state: Tensor, log_ratio_t: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Targets of the value head and advantages, ``[T, B]`` each, in the value head's own units."""
         last = self.policy.values(rollout.next_observation[-1], recurrent_state[-1])
@@ -151,17 +166,30 @@ class A3C(PolicyModule):
         if self.return_scale is not None:
             v_t, v_tp1 = self.return_scale.restore(v_t), self.return_scale.restore(v_tp1)
         lambda_ = self.hparams["gae_lambda"]
-        if rollout.behaviour_log_prob is None:
+        if log_ratio_t is None:
             returns = lambda_returns(rollout.reward, discount, v_tp1, done, lambda_)
             advantage = returns - v_t
         else:
-            ratio_t = torch.exp(log_prob_t - rollout.behaviour_log_prob)
-            returns, advantage = vtrace(ratio_t, rollout.reward, discount, v_t, v_tp1, done, lambda_)
+            returns, advantage = vtrace(log_ratio_t.exp(), rollout.reward, discount, v_t, v_tp1, done, lambda_)
         if self.return_scale is not None:
-            self.return_scale.update(returns)
-            self.learners.merge(self.return_scale.norm)
+            if not rollout.repeated:
+                self.return_scale.update(returns)
+                self.learners.merge(self.return_scale.norm)
             returns, advantage = self.return_scale(returns), self.return_scale(advantage)
         return returns, advantage
+
+    def _restrain(self, advantage: Tensor, log_ratio_t: Tensor | None) -> Tensor:
+        """The advantages that the policy learns from, ``[T, B]``."""
+        if self.hparams["normalize_advantage"]:
+            advantage = losses.standardize(advantage)
+        if log_ratio_t is None:
+            return advantage
+        self.metrics.add("kl", losses.kl_divergence(log_ratio_t).mean())
+        if (clip_ratio := self.hparams["clip_ratio"]) is None:
+            return advantage
+        clipped = losses.has_moved_enough(log_ratio_t.exp(), advantage, clip_ratio)
+        self.metrics.add("clip_fraction", clipped.float().mean())
+        return advantage.masked_fill(clipped, 0.0)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the linear fall of its learning rate."""

@@ -42,6 +42,7 @@ class Rollout:
         policy_versions: That of each rollout, where several are side by side; else empty.
         batch_first: Whether the tensors are views of ``[B, T, ...]`` memory, as a collector fills it. Who reads them
             in that order needs no copy.
+        repeated: Whether the steps have been learned from before, in an earlier pass. They are not counted again.
         episodes: Episodes that finished in this rollout, with raw returns.
     """
 
@@ -56,6 +57,7 @@ class Rollout:
     policy_version: int = 0
     policy_versions: tuple[int, ...] = ()
     batch_first: bool = False
+    repeated: bool = False
     episodes: list[Episode] = field(default_factory=list)
 
     @property
@@ -98,6 +100,12 @@ class Rollout:
         chunks = {name: tensor.tensor_split(parts, dim=1) for name, tensor in self.tensors().items()}
         shares: list[dict[str, Any]] = [{name: chunk[i] for name, chunk in chunks.items()} for i in range(parts)]
         return [replace(self, **share, episodes=[] if i else self.episodes) for i, share in enumerate(shares)]
+
+    def repeat(self) -> Rollout:
+        """A copy for a further pass, with the environments in a random order, so that other ones share a minibatch."""
+        order = torch.randperm(self.reward.shape[1], device=self.reward.device)
+        shuffled: dict[str, Any] = {name: tensor.index_select(1, order) for name, tensor in self.tensors().items()}
+        return replace(self, **shuffled, batch_first=False, repeated=True, episodes=[])
 
     @staticmethod
     def cat(rollouts: list[Rollout]) -> Rollout:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
-from torch.distributions import Categorical
+from torch.distributions import Categorical, Normal
+from torch.distributions import kl_divergence as exact_kl
 
-from lit_a3c.losses import entropy_loss, policy_gradient_loss, value_loss
+from lit_a3c.losses import (
+    entropy_loss,
+    has_moved_enough,
+    kl_divergence,
+    policy_gradient_loss,
+    standardize,
+    value_loss,
+)
 
 
 def test_numbers_by_hand() -> None:
@@ -68,3 +78,34 @@ def test_no_gradient_through_advantage_or_target() -> None:
     assert given.grad is None
     assert log_prob.grad is not None
     assert v.grad is not None
+
+
+def test_standardized_advantages() -> None:
+    """By hand: -1, 1, 3 have the mean 1 and the variance 8/3. The unit of the rewards does not matter."""
+    advantage = torch.tensor([[-1.0, 1.0, 3.0]])
+    expected = torch.tensor([[-1.0, 0.0, 1.0]]) * 1.5**0.5
+    torch.testing.assert_close(standardize(advantage), expected)
+    torch.testing.assert_close(standardize(1000 * advantage), expected)
+    assert standardize(torch.ones(1, 3)).tolist() == [[0.0, 0.0, 0.0]]
+
+
+def test_steps_that_have_moved_enough_are_those_without_a_gradient_of_ppo() -> None:
+    """PPO's objective is ``min(r A, clip(r, 1 - e, 1 + e) A)``; its gradient by ``r`` is found here by autograd."""
+    ratio = torch.rand(1000, generator=torch.Generator().manual_seed(0)).mul(2).requires_grad_()
+    advantage = torch.randn(1000, generator=torch.Generator().manual_seed(1))
+    torch.minimum(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage).sum().backward()
+    assert ratio.grad is not None
+    moved = has_moved_enough(ratio.detach(), advantage, 0.2)
+    assert torch.equal(moved, ratio.grad == 0)
+    assert 0.2 < moved.float().mean() < 0.6
+
+
+def test_the_estimate_of_the_divergence_has_its_expectation() -> None:
+    """Of two Gaussians whose divergence is known; by hand it is 0, and e - 2, for the log-ratios 0 and 1."""
+    assert kl_divergence(torch.tensor([0.0])).item() == 0
+    assert kl_divergence(torch.tensor([1.0])).item() == pytest.approx(math.e - 2)
+    mu, pi = Normal(0.0, 1.0), Normal(0.3, 1.1)
+    action = mu.sample(torch.Size([400_000]))
+    estimate = kl_divergence(pi.log_prob(action) - mu.log_prob(action))
+    assert estimate.min() >= -1e-6
+    assert estimate.mean().item() == pytest.approx(exact_kl(mu, pi).item(), rel=0.02)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +13,11 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from lit_a3c import ConfigError, Rollout
+from lit_a3c import A3C, ConfigError, Rollout
 from lit_a3c.networks.encoder import Encoder
 from lit_a3c.networks.recurrent import GRU, LSTM, TorchRecurrentCore
 from lit_a3c.utils.finite import NotFiniteError
-from tests.modules import GAMMA, B, T, batch_first_views, make_module, make_rollout
+from tests.modules import GAMMA, SPACES, B, T, batch_first_views, make_module, make_rollout
 from tests.rnn_reference import Kind, cell_step
 
 
@@ -147,6 +148,60 @@ def test_vtrace_corrects_for_the_weights_that_acted(normalize_returns: bool) -> 
             torch.testing.assert_close(value, torch.zeros_like(value))
 
 
+def test_a_step_that_has_moved_enough_teaches_the_policy_nothing() -> None:
+    """Where the ratio is e or 1/e, only advantages of the other direction count. Without lag nothing is clipped."""
+    module = make_module(vtrace=True, clip_ratio=0.2, value_coef=0.0, entropy_coef=0.0)
+    advantage = torch.tensor([[2.0, -3.0]])
+    assert module._restrain(advantage, torch.zeros(1, 2)).tolist() == [[2.0, -3.0]]
+    assert module._restrain(advantage, torch.ones(1, 2)).tolist() == [[0.0, -3.0]]
+    assert module._restrain(advantage, -torch.ones(1, 2)).tolist() == [[2.0, 0.0]]
+    report = module.metrics.report(1)
+    assert report["clip_fraction"] == pytest.approx(1 / 3)
+    assert report["kl"] == pytest.approx((0 + (math.e - 2) + 1 / math.e) / 3)
+
+    r = make_rollout()
+    r.behaviour_log_prob = module.policy(r.observation).distribution.log_prob(r.action).detach() - 1  # all ratios are e
+    kept = make_module(vtrace=True, value_coef=0.0, entropy_coef=0.0)
+    distribution, v, _ = kept.policy(r.observation)
+    _, worth = kept._targets(r, r.done, v.detach(), torch.zeros(T, B, 0), torch.ones(T, B))
+    expected = -(distribution.log_prob(r.action) * worth.clamp(max=0)).mean()
+    torch.testing.assert_close(module.training_step(r, 0), expected)
+
+
+def test_normalized_advantages_do_not_depend_on_the_scale_of_the_rewards() -> None:
+    """The policy's loss is that of a thousand times the rewards, if values are a thousand times as large, too."""
+    losses = []
+    for scale in (1.0, 1000.0):
+        module, r = make_module(normalize_advantage=True, value_coef=0.0, entropy_coef=0.0), make_rollout()
+        with torch.no_grad():
+            module.policy.value.weight.mul_(scale)
+            module.policy.value.bias.mul_(scale)
+        losses.append(module.training_step(dataclasses.replace(r, reward=r.reward * scale), 0))
+    torch.testing.assert_close(*losses)
+
+
+def test_a_further_pass_is_learned_from_and_not_counted() -> None:
+    """Neither as steps nor in the statistics of observations and returns."""
+    torch.manual_seed(0)
+    module = A3C(SPACES, vtrace=True, normalize_returns=True)
+    module.begin_training(1000)
+    optimizer = module.configure_optimizers()["optimizer"]
+    r = make_rollout()
+    r.behaviour_log_prob = module.policy(r.observation).distribution.log_prob(r.action).detach()
+    first = {name: value.clone() for name, value in module.named_buffers()}
+    module.training_step(r, 0).backward()
+    optimizer.step()
+    second = {name: value.clone() for name, value in module.named_buffers()}
+    assert all(not torch.equal(second[name], first[name]) for name in first)
+    weights = [p.detach().clone() for p in module.policy.parameters()]
+    optimizer.zero_grad()
+    module.training_step(r.repeat(), 1).backward()
+    optimizer.step()
+    assert all(torch.equal(value, second[name]) for name, value in module.named_buffers())
+    assert any(not torch.equal(p, before) for p, before in zip(module.policy.parameters(), weights, strict=True))
+    assert (module.steps, module.ledger.updates.total) == (T * B, 2)
+
+
 def test_scaled_returns_are_learned_in_units_of_their_deviation() -> None:
     """Multiplying all rewards by 1000 leaves the scaled loss as it is, once the statistics have taken them in."""
     losses = []
@@ -235,7 +290,14 @@ def test_policy_lag_is_the_updates_since_the_weights_that_acted() -> None:
 
 @pytest.mark.parametrize(
     "option",
-    [{"gae_lambda": 2.0}, {"entropy_coef": -1.0}, {"final_entropy_coef": -0.1}, {"loss_reduction": "avg"}],
+    [
+        {"gae_lambda": 2.0},
+        {"clip_ratio": 0.0, "vtrace": True},
+        {"clip_ratio": 0.2},
+        {"entropy_coef": -1.0},
+        {"final_entropy_coef": -0.1},
+        {"loss_reduction": "avg"},
+    ],
 )
 def test_bad_options_are_refused(option: dict[str, Any]) -> None:
     """They are refused before anything is made."""

@@ -19,7 +19,7 @@ from lit_a3c.rollout import AppliedUpdates, Episode, Rollout
 
 
 class RolloutLoader:
-    """Publishes the newest weights, then yields the next rollouts, in as many minibatches as asked for.
+    """Publishes the newest weights, then yields the next rollouts, in as many minibatches and passes as asked for.
 
     Where several rollouts make an update, they are copied side by side as they come. So the slot of each is free at
     once, and its worker acts on: no number of rollouts is too large for the workers. A single rollout is not copied.
@@ -36,6 +36,7 @@ class RolloutLoader:
         batches_started: Gives the minibatches of the present epoch that Lightning has started.
         device: Where the learner is. Several rollouts are moved there together.
         learners: The learners that make their updates in step; one by default.
+        num_passes: How often each rollout is learned from. Each pass after the first mixes the environments anew.
     """
 
     def __init__(
@@ -48,15 +49,18 @@ class RolloutLoader:
         batches_started: Callable[[], int],
         device: torch.device = CPU,
         learners: Learners | None = None,
+        num_passes: int = 1,
     ) -> None:
         self._source, self._ledger, self._batches_started = source, ledger, batches_started
-        self._last_step, self._num_minibatches = last_step, num_minibatches
+        self._last_step, self._num_minibatches, self._num_passes = last_step, num_minibatches, num_passes
         self._rollouts, self._steps, self._device = config.rollouts_per_update, config.steps_per_update, device
         self._single = config.steps_per_update == config.rollout_length * config.envs_per_worker
         self._staging: RolloutStaging | None = None
         self._resumable = config.resumable
         self._layout = [repr(config.env), config.num_workers, config.envs_per_worker]
-        self._minibatches: deque[Rollout] = deque()  # of the present rollouts, those still to be learned from
+        self._minibatches: deque[Rollout] = deque()  # of the present pass, those still to be learned from
+        self._rollout: Rollout | None = None  # of the present passes, where more of them are to come
+        self._passes_left = 0
         self._acting = False
         self._learners = learners or Learners()
         self._random_state: Tensor | None = None
@@ -64,16 +68,17 @@ class RolloutLoader:
     def __len__(self) -> int:
         """Updates of the present epoch: those made before a resumption, and those to come."""
         takes = math.ceil((self._last_step - self._ledger.learned.total) / (self._steps * self._learners.size))
-        return self._batches_started() + self._num_minibatches * (max(0, takes) + self._source.overshoot)
+        updates = self._num_passes * self._num_minibatches
+        return self._batches_started() + updates * (max(0, takes) + self._source.overshoot)
 
     def __iter__(self) -> Iterator[Rollout | AppliedUpdates]:
         if self._random_state is not None:
             torch.set_rng_state(self._random_state)
             self._random_state = None
         while True:
-            while self._minibatches:
+            while self._has_minibatch():
                 yield self._minibatches.popleft()
-                if self._minibatches:
+                if self._has_minibatch():
                     self._source.refresh()
             self._source.publish(self._ledger.updates.total)
             self._acting = True
@@ -85,7 +90,18 @@ class RolloutLoader:
             if isinstance(rollout, AppliedUpdates):
                 yield rollout
                 continue
-            self._minibatches.extend(rollout.split(self._num_minibatches))
+            self._begin_pass(rollout, self._num_passes - 1)
+
+    def _has_minibatch(self) -> bool:
+        """Whether there is one left of the present rollout. A further pass begins where the last one has ended."""
+        if not self._minibatches and self._rollout is not None:
+            self._begin_pass(self._rollout.repeat(), self._passes_left - 1)
+        return bool(self._minibatches)
+
+    def _begin_pass(self, rollout: Rollout, passes_left: int) -> None:
+        """Learn from a rollout, and as often again as there are passes left."""
+        self._minibatches.extend(rollout.split(self._num_minibatches))
+        self._rollout, self._passes_left = (rollout if passes_left else None), passes_left
 
     def _several(self) -> Rollout | None:
         """The next rollouts side by side on the learner's device; None where there will be none."""
@@ -114,6 +130,8 @@ class RolloutLoader:
             "layout": self._layout,
             "source": self._source.state_dict(),
             "minibatches": [_to_plain(rollout) for rollout in self._minibatches],
+            "rollout": None if self._rollout is None else _to_plain(self._rollout),
+            "passes_left": self._passes_left,
             "random_state": torch.get_rng_state(),
         }
 
@@ -131,7 +149,9 @@ class RolloutLoader:
             return
         self._source.load_state_dict(state_dict["source"])
         self._minibatches.extend(map(_from_plain, state_dict["minibatches"]))
-        self._ledger.collected.add(sum(rollout.num_steps for rollout in self._minibatches))
+        if state_dict.get("rollout") is not None:  # a version without passes did not write it
+            self._rollout, self._passes_left = _from_plain(state_dict["rollout"]), state_dict["passes_left"]
+        self._ledger.collected.add(sum(rollout.num_steps for rollout in self._minibatches if not rollout.repeated))
         self._random_state = state_dict["random_state"]
 
     def close(self) -> None:
@@ -146,6 +166,7 @@ def _to_plain(rollout: Rollout) -> dict[str, Any]:
         **{name: tensor.clone() for name, tensor in rollout.tensors().items()},
         "policy_version": rollout.policy_version,
         "batch_first": rollout.batch_first,
+        "repeated": rollout.repeated,
         "episodes": [list(episode) for episode in rollout.episodes],
     }
 

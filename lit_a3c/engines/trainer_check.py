@@ -59,7 +59,9 @@ def check_trainer(trainer: Trainer) -> None:
     _check_processes(trainer)
     check_precision(trainer.precision)
     if trainer.state.fn in (None, TrainerFn.FITTING):
-        check_averaging(getattr(compat.datamodule_of(trainer), "average_every", None), trainer)
+        data = compat.datamodule_of(trainer)
+        check_averaging(getattr(data, "average_every", None), trainer)
+        check_passes(getattr(data, "num_passes", 1), trainer)
         _check_options(trainer)
         _check_callbacks(trainer)
 
@@ -87,6 +89,19 @@ def check_averaging(average_every: int | None, trainer: Trainer) -> None:
         raise ConfigError(
             f"data.average_every {average_every} needs the engine hogwild and several nodes (trainer.num_nodes): here "
             "nothing is averaged. Give data.average_every null."
+        )
+
+
+def check_passes(num_passes: int, trainer: Trainer) -> None:
+    """Refuse to learn several times from the same actions as if the weights that learn had taken them.
+
+    Raises:
+        ConfigError: The module does not correct for it.
+    """
+    if num_passes > 1 and not getattr(trainer.lightning_module, "needs_behaviour_log_prob", True):
+        raise ConfigError(
+            f"data.num_passes {num_passes} needs V-trace, because the policy changes between two passes: "
+            "--model.vtrace true. PPO's bound, --model.clip_ratio 0.2, keeps it near the one that acted."
         )
 
 

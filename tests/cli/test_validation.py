@@ -119,6 +119,11 @@ CONTRADICTIONS = {
         [*HOGWILD, "--num_workers", "1", "--data.average_every", "50"],
         ["data.average_every 50", "trainer.num_nodes", "null"],
     ),
+    "passes without a correction": (
+        [*FIT, "--data.num_passes", "4"],
+        ["data.num_passes 4 needs V-trace", "--model.vtrace true"],
+    ),
+    "a bound without a correction": ([*FIT, "--model.clip_ratio", "0.2"], ["model.clip_ratio", "--model.vtrace true"]),
     "averagings of one learner": ([*FIT, "--data.average_every", "50"], ["data.average_every 50", "hogwild"]),
     "averagings without updates": (
         [*HOGWILD, "--data.average_every", "0"],

@@ -30,20 +30,21 @@ ROLLOUT = ENVS * LENGTH
 
 @contextmanager
 def loading(
-    num_minibatches: int = 1, started: int = 0, env_id: str = "CartPole-v1", **changes: Any
+    num_minibatches: int = 1, started: int = 0, env_id: str = "CartPole-v1", passes: int = 1, **changes: Any
 ) -> Iterator[tuple[RolloutLoader, StepLedger]]:
     """A loader of serial rollouts, and the ledger."""
     config, policy = setting(env_id, "serial", envs=ENVS, length=LENGTH)
     config = dataclasses.replace(config, **changes)
     ledger = StepLedger()
     source = make_source(config, policy, ledger)
-    with closing(RolloutLoader(source, config, ledger, TOTAL_STEPS, num_minibatches, lambda: started)) as loader:
+    loader = RolloutLoader(source, config, ledger, TOTAL_STEPS, num_minibatches, lambda: started, num_passes=passes)
+    with closing(loader):
         yield loader, ledger
 
 
 def learn(ledger: StepLedger, rollout: Rollout) -> None:
     """Count an update that was made of a minibatch."""
-    ledger.stage(rollout.num_steps)
+    ledger.stage(0 if rollout.repeated else rollout.num_steps)
     ledger.record_update()
 
 
@@ -121,9 +122,38 @@ def test_further_minibatches_refresh_the_weights() -> None:
     assert events == ["publish", "minibatch", "refresh", "minibatch", "refresh", "minibatch"] * 2
 
 
+def test_each_pass_has_all_steps_in_minibatches_of_other_environments() -> None:
+    """Three passes: the first as the rollout came, and with its episodes. The weights are refreshed for each update."""
+    refreshed = []
+    with loading(2, passes=3) as (loader, ledger):
+        loader._source.refresh = lambda: refreshed.append(ledger.updates.total)  # type: ignore[method-assign]
+        minibatches = []
+        for _, minibatch in zip(range(12), loader, strict=False):
+            minibatches.append(copied(minibatch))
+            learn(ledger, minibatch)
+    assert refreshed == [1, 2, 3, 4, 5, 7, 8, 9, 10, 11]
+    for rollout in (minibatches[:6], minibatches[6:]):
+        passes = [Rollout.cat(rollout[i : i + 2]) for i in (0, 2, 4)]
+        assert [part.repeated for part in rollout] == [False, False, True, True, True, True]
+        assert len({part.policy_version for part in rollout}) == 1
+        assert not any(part.episodes for part in rollout[1:])
+        orders = []
+        for again in passes:
+            order = [int((passes[0].observation[0] == column).all(-1).nonzero()) for column in again.observation[0]]
+            assert sorted(order) == list(range(ENVS))
+            orders.append(order)
+            for name, tensor in again.tensors().items():
+                assert torch.equal(tensor, passes[0].tensors()[name][:, order]), name
+        assert orders[0] == list(range(ENVS))
+        assert orders[1] != orders[0]
+    assert ledger.learned.total == 2 * ROLLOUT
+
+
 @pytest.mark.parametrize(("num_minibatches", "started"), [(1, 0), (3, 0), (3, 5)])
 def test_the_length_is_the_updates_of_the_epoch(num_minibatches: int, started: int) -> None:
     """Those that Lightning has started, and those that the budget still needs: 200 steps are seven rollouts of 30."""
+    with loading(num_minibatches, started, passes=2) as (loader, _):
+        assert len(loader) == started + 2 * 7 * num_minibatches
     with loading(num_minibatches, started) as (loader, ledger):
         assert len(loader) == started + 7 * num_minibatches
         ledger.learned.add(61)
@@ -187,8 +217,9 @@ def test_a_closed_loader_has_no_state() -> None:
         assert not loader.state_dict()
 
 
-def test_lightning_saves_and_restores_the_state(tmp_path: Path) -> None:
-    """From the middle of a rollout a resumed training is the uninterrupted one, to the bit."""
+@pytest.mark.parametrize(("passes", "in_flight"), [(1, 8), (4, 0)])
+def test_lightning_saves_and_restores_the_state(passes: int, in_flight: int, tmp_path: Path) -> None:
+    """From the middle of a rollout, or of a pass, a resumed training is the uninterrupted one, to the bit."""
     file = tmp_path / "middle.ckpt"
 
     class Save(Callback):
@@ -198,14 +229,15 @@ def test_lightning_saves_and_restores_the_state(tmp_path: Path) -> None:
 
     def trained(resumed: Path | None = None) -> A3C:
         seed_everything(1, verbose=False)
-        data = RolloutDataModule("CartPole-v1", 480, "serial", 2, 3, rollout_length=4, num_minibatches=3)
-        module = A3C(data.spaces)
+        sizes = {"envs_per_worker": 3, "rollout_length": 4, "num_minibatches": 3, "num_passes": passes}
+        data = RolloutDataModule("CartPole-v1", 480, "serial", 2, **sizes)
+        module = A3C(data.spaces, vtrace=True)
         trainer = quiet(max_steps=20, limit_val_batches=0, log_every_n_steps=0, callbacks=[Save()])
         trainer.fit(module, data, ckpt_path=resumed, weights_only=True)
         return module
 
     whole, again = trained(), trained(file)
     assert again.ledger.updates.total == whole.ledger.updates.total == 20
-    assert again.ledger.in_flight == whole.ledger.in_flight == 8
+    assert again.ledger.in_flight == whole.ledger.in_flight == in_flight
     for name, tensor in whole.state_dict().items():
         assert torch.equal(again.state_dict()[name], tensor), name
