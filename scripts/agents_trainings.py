@@ -65,7 +65,7 @@ _ALL = (
     _mujoco("InvertedDoublePendulum", 1_000_000),
     _mujoco("Swimmer", 2_000_000, config="swimmer"),
     _mujoco("HalfCheetah", 3_000_000, *MORE_LAG),
-    _mujoco("Hopper", 3_000_000),
+    _mujoco("Hopper", 1_000_000),
     _mujoco("Reacher", 1_000_000, config="mujoco_gaussian"),
     _mujoco("Pusher", 1_000_000, config="mujoco_gaussian"),
     _mujoco("Walker2d", 1_000_000, config="mujoco_gaussian"),
@@ -73,7 +73,7 @@ _ALL = (
     _mujoco("HumanoidStandup", 1_000_000, *NO_CONTACT, config="mujoco_gaussian"),
     _mujoco("Humanoid", 1_000_000, config="mujoco_gaussian"),
     Training("atari", "ALE/Pong-v5", 2_000_000, LARGE_UPDATES),
-    Training("atari", "ALE/Breakout-v5", 2_500_000),
+    Training("atari", "ALE/Breakout-v5", 1_500_000, LARGE_UPDATES),
 )
 TRAININGS: Mapping[str, Training] = {training.env_id.split("/")[-1]: training for training in _ALL}
 """The quick ones first."""

@@ -98,8 +98,9 @@ def poison(module: A3C) -> None:
 
 
 if __name__ == "__main__":
-    halves = {"num_minibatches": 2}
-    train("whole", data=halves, model={"recurrent": LSTM, "share_body": False, "loss_reduction": "sum"})
+    halves = {"num_minibatches": 2, "num_passes": 2}
+    bound = {"vtrace": True, "clip_ratio": 0.2, "normalize_advantage": True}
+    train("whole", data=halves, model={"recurrent": LSTM, "share_body": False, "loss_reduction": "sum", **bound})
     train("options", model={"gamma": (0.9, 0.95)[RANK]})
     train("training", fails="training")
     train("evaluation", fails="evaluation")
