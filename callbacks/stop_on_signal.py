@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_a3c import A3C
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_processes
 from lit_a3c.utils.signals import INTERRUPTION
 
 
@@ -28,7 +28,7 @@ class StopOnSignal(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         assert isinstance(pl_module, A3C)
         if pl_module.learners.size > 1:
-            self._requeue = compat.take_signals(trainer, INTERRUPTION.ask)
+            self._requeue = compat_processes.take_signals(trainer, INTERRUPTION.ask)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         INTERRUPTION.training = True

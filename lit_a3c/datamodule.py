@@ -23,7 +23,7 @@ from lit_a3c.engines.trainer_check import check_lone_rollouts, check_trainer
 from lit_a3c.envs import AtariOptions, EnvConfig
 from lit_a3c.evaluation.play import MAX_STEPS, TEST_SEED, EpisodeBatch, EpisodeLoader, EvaluationEnvs
 from lit_a3c.evaluation.process import EpisodeProcess
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat, compat_parser
 from lit_a3c.utils.errors import ConfigError, check_choice, check_number
 
 
@@ -125,7 +125,7 @@ class RolloutDataModule(LightningDataModule):
         for name, value in (("eval", eval_episodes), ("test", test_episodes), ("predict", predict_episodes)):
             check_number(f"data.{name}_episodes", value, low=1, high=100_000, whole=True)
         check_number("data.max_eval_steps", max_eval_steps, low=1, whole=True)
-        around = map(compat.plain_factory, wrappers or ())
+        around = map(compat_parser.plain_factory, wrappers or ())
         self.env = EnvConfig.of(env_id, atari, env_kwargs, around, action_mask)
         self.spaces = self.env.spaces()
         self.total_steps = total_steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_parser
 from lit_a3c.utils.errors import ConfigError
 
 WRAPPED = ("Parser key", "Does not validate", "Problem with given class_path")
@@ -20,12 +20,12 @@ def format_class_error(error: BaseException) -> str:
     return f"{made[1]} cannot be made: {reason}" if made and not isinstance(error, ConfigError) else reason
 
 
-def is_accepted(path: str, classes: compat.AcceptedClasses) -> bool:
+def is_accepted(path: str, classes: compat_parser.AcceptedClasses) -> bool:
     """Whether an option takes the class of this name or import path, which need not have been imported before."""
     if path in {*classes.subclasses, *(cls.__name__ for cls in classes.subclasses.values())}:
         return True
     try:
-        found = compat.import_object(path)
+        found = compat_parser.import_object(path)
     except Exception:  # whatever the module does
         return False
     return isinstance(found, type) and issubclass(found, classes.types)

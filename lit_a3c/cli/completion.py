@@ -16,7 +16,7 @@ from lit_a3c.cli.configs import shipped_configs
 from lit_a3c.cli.help import is_option, is_ours, kinds, plain
 from lit_a3c.cli.help_texts import WORDS
 from lit_a3c.cli.lightning_cli import A3CCLI
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_parser
 from lit_a3c.utils.errors import ConfigError, check_choice
 
 PROGRAM = "lit-a3c"
@@ -59,13 +59,13 @@ class _Completion(A3CCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         import shtab
 
-        parsers = next(a.choices for a in compat.actions_of(parser) if isinstance(a.choices, dict))
+        parsers = next(a.choices for a in compat_parser.actions_of(parser) if isinstance(a.choices, dict))
         whole = argparse.ArgumentParser(prog=PROGRAM)
         whole.add_argument("--version", action="store_true", help="the version")
         commands = whole.add_subparsers()
         for name, what in COMMANDS.items():
             command = commands.add_parser(name, help=what, add_help=False)
-            for action in compat.actions_of(parsers[name]):
+            for action in compat_parser.actions_of(parsers[name]):
                 if is_option(action):
                     _add(command, action)
         for name, what in VERBS.items():
@@ -89,11 +89,11 @@ def _add(command: argparse.ArgumentParser, action: argparse.Action) -> None:
         command.add_argument(*names, action="store_true", help=text)
         return
     option: Any = command.add_argument(*names, help=text)
-    classes = compat.accepted_classes(action)
+    classes = compat_parser.accepted_classes(action)
     if action.dest in PROPOSED:
         option.complete = dict.fromkeys(FUNCTION_SHELLS, f"_lit_a3c_{action.dest}")
     else:
-        values = [kind for kind in kinds(compat.type_hint_of(action)) if not kind.isupper()]
+        values = [kind for kind in kinds(compat_parser.type_hint_of(action)) if not kind.isupper()]
         values += [cls.__name__ for cls in classes.subclasses.values()] if action.dest != "data.env_id" else []
         option.choices = list(dict.fromkeys(values)) or None
     ours = [cls for path, cls in classes.subclasses.items() if is_ours(path) or path.startswith("torch.optim.")]

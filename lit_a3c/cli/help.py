@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from lit_a3c.cli.commands import COMMANDS
 from lit_a3c.cli.help_texts import ALWAYS, BORROWED, ORDER, SOME_COMMANDS, TITLES, TRAINING_ONLY, WORDS
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_parser
 
 
 class HelpAll(argparse.Action):
@@ -44,7 +44,7 @@ def help_of(parser: Any, command: str, *, full: bool = False) -> str:
         about.append(f"`lit-a3c {command} --help-all` lists every option, also the rest of Lightning's.")
     page = _page(usage=f"lit-a3c {command} [options]", description=COMMANDS[command], epilog="\n".join(about))
     sections: dict[str, list[argparse.Action]] = {"": [], "data": [], "model": []}
-    for action in compat.actions_of(parser):
+    for action in compat_parser.actions_of(parser):
         if _is_shown(action, command, full=full):
             section = action.dest.rpartition(".")[0].partition(".")[0]
             sections.setdefault(section, []).append(action)
@@ -71,7 +71,7 @@ def class_help_of(parser: Any) -> str:
     page = _page(usage=argparse.SUPPRESS)
     for section in parser.groups or {}:
         group = page.add_argument_group(section, _title(section, parser))
-        for action in compat.actions_of(parser):
+        for action in compat_parser.actions_of(parser):
             if is_option(action) and action.dest.rpartition(".")[0] == section:
                 _add(group, action, full=True)
     return page.format_help()
@@ -120,7 +120,7 @@ def _add(group: Any, action: argparse.Action, *, full: bool) -> None:
     text = [plain(WORDS.get(key) or action.help or "")]
     if action.dest.partition(".")[0] in BORROWED:
         text[0] = re.sub(r" (Default:|By default it is|Defaults to) \S+$", "", text[0])  # ours may be another one
-    classes = compat.accepted_classes(action)
+    classes = compat_parser.accepted_classes(action)
     every = full and action.dest != "data.env_id"  # whose classes are all wrappers that are imported
     chosen = [cls.__name__ for path, cls in classes.subclasses.items() if every or is_ours(path)]
     if chosen:
@@ -151,7 +151,7 @@ _IN_ITS_HELP = (".default_body", ".default_head")
 
 def _metavar(action: argparse.Action) -> str:
     """What stands for the value of an option: its type or its choices, or the option's own name where it is text."""
-    words = "|".join(dict.fromkeys(kinds(compat.type_hint_of(action)))).replace("true|false", "BOOL")
+    words = "|".join(dict.fromkeys(kinds(compat_parser.type_hint_of(action)))).replace("true|false", "BOOL")
     return words if words and "TEXT" not in words and len(words) < 30 else action.dest.rpartition(".")[2].upper()
 
 

@@ -22,7 +22,7 @@ from lit_a3c.checkpoint.find import RUNS
 from lit_a3c.cli.run_directory import continue_run, name_run, run_name
 from lit_a3c.metrics.logger import RunLogger, SilentRunLogger
 from lit_a3c.metrics.run_lock import RunLock, holds_run
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_parser
 from lit_a3c.utils.errors import ConfigError
 
 LOCAL = (TensorBoardLogger, CSVLogger)
@@ -130,7 +130,7 @@ def _check_package(kind: type) -> None:
 
 def _kind(logger: Any) -> type:
     """The class of a logger in a config."""
-    kind: type = compat.import_object(logger.class_path)
+    kind: type = compat_parser.import_object(logger.class_path)
     return kind
 
 

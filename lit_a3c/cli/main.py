@@ -174,6 +174,6 @@ def _rank() -> int:
     """Number of this process among the learners of a training; 0 where there is one."""
     if "lightning.pytorch" not in sys.modules:
         return 0
-    from lit_a3c.utils import compat
+    from lit_a3c.utils import compat_processes
 
-    return compat.rank()
+    return compat_processes.rank()

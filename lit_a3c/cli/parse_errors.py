@@ -22,7 +22,7 @@ from lit_a3c.cli.class_errors import is_accepted
 from lit_a3c.cli.help import class_help_of, help_of, is_of_a_command
 from lit_a3c.cli.spelling import nearest
 from lit_a3c.envs.packages import missing
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_parser
 from lit_a3c.utils.errors import ConfigError, did_you_mean
 
 AT = "{at}"
@@ -101,8 +101,8 @@ def _describe(message: str, parser: Parser) -> str:
     if found is None:
         return _refused_option(message, parser)
     key = found[1]
-    actions = (action for action in compat.actions_of(parser) if action.dest == key)
-    classes = compat.accepted_classes(next(actions, None))
+    actions = (action for action in compat_parser.actions_of(parser) if action.dest == key)
+    classes = compat_parser.accepted_classes(next(actions, None))
     if quoted := re.search(rf"^[ -]*(.*{re.escape(AT)}.*)$", message, re.MULTILINE):
         unknown = re.match(rf"(there is no option '--{re.escape(AT)}(\w+)' of \w+\.)( Its options: .*)?$", quoted[1])
         owners = _owners(unknown[2], classes) if unknown else ""
@@ -144,7 +144,7 @@ def _refused_option(message: str, parser: Parser) -> str:
 def _options(parser: argparse.ArgumentParser) -> set[str]:
     """Every option of a parser and of its commands, without dashes."""
     options = {"class_path", "init_args"} if getattr(parser, "class_name", "") else set()
-    for action in compat.actions_of(parser):
+    for action in compat_parser.actions_of(parser):
         names = {name.removeprefix("--") for name in action.option_strings if name.startswith("--")}
         options |= {name for name in names if not name.endswith((".help", "+"))}
     return options.union(*map(_options, _commands(parser).values()))
@@ -152,11 +152,11 @@ def _options(parser: argparse.ArgumentParser) -> set[str]:
 
 def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """The parsers of the commands of a parser."""
-    choices = (action.choices for action in compat.actions_of(parser) if isinstance(action.choices, dict))
+    choices = (action.choices for action in compat_parser.actions_of(parser) if isinstance(action.choices, dict))
     return next(choices, {})
 
 
-def _owners(option: str, classes: compat.AcceptedClasses) -> str:
+def _owners(option: str, classes: compat_parser.AcceptedClasses) -> str:
     """The classes that could be chosen instead, and that have such an option."""
     owners = [cls.__name__ for cls in classes.subclasses.values() if option in inspect.signature(cls).parameters]
     return f" Classes that have it: {', '.join(owners)}." if owners else ""
@@ -173,7 +173,7 @@ def _no_module(path: str) -> str:
 # Values
 
 
-def _refused_value(message: str, key: str, classes: compat.AcceptedClasses) -> str:
+def _refused_value(message: str, key: str, classes: compat_parser.AcceptedClasses) -> str:
     """The complaint about the value of an option."""
     name = f"{AT}{key}"
     if several := re.search(r"Multiple subclasses with name (\w+)\..*?: (.*?)\.?$", message, re.MULTILINE):
@@ -213,7 +213,7 @@ def _class_path(message: str) -> str | None:
     return None
 
 
-def _near_class(path: str, classes: compat.AcceptedClasses) -> str:
+def _near_class(path: str, classes: compat_parser.AcceptedClasses) -> str:
     """The nearest class: by name, or by path where another has the same name."""
     near: dict[str, str] = {}
     for import_path, cls in classes.subclasses.items():

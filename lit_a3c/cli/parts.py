@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 from lit_a3c.envs import AtariOptions, EnvConfig, EnvSpaces, components, leaves
 from lit_a3c.networks.bodies import Body, DictBody, fitting_body, is_image
 from lit_a3c.networks.heads import ActionHead, JointHead, fitting_head
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_parser
 
 
 def fit_parts(model: Any, spaces: EnvSpaces, given: list[str]) -> list[str]:
@@ -54,7 +54,7 @@ def spaces_of(data: Any) -> EnvSpaces:
     """
     atari = None if data.atari is None else AtariOptions(**data.atari)
     wrappers = (
-        functools.partial(compat.import_object(named.class_path), **dict(named.get("init_args") or {}))
+        functools.partial(compat_parser.import_object(named.class_path), **dict(named.get("init_args") or {}))
         for named in data.wrappers or ()
     )
     return EnvConfig.of(data.env_id, atari, data.env_kwargs, wrappers, data.action_mask).spaces()
@@ -86,5 +86,5 @@ def _class_of(named: Any, kind: type) -> Any:
     """The class that a config names, or None where it names none of this kind."""
     if not isinstance(named, Namespace) or "class_path" not in named:
         return None
-    cls = compat.import_object(named.class_path)
+    cls = compat_parser.import_object(named.class_path)
     return cls if isinstance(cls, type) and issubclass(cls, kind) else None

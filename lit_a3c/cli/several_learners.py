@@ -14,7 +14,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.trainer.states import TrainerStatus
 
 from lit_a3c.engines.learner_errors import port_in_use
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_processes
 from lit_a3c.utils.disk import say
 from lit_a3c.utils.errors import ConfigError
 
@@ -86,16 +86,16 @@ class LearnerProcesses:
         if trainer.world_size == 1:
             return
         try:
-            compat.check_cluster(trainer)
+            compat_processes.check_cluster(trainer)
         except ValueError as error:
             raise ConfigError(str(error).strip().splitlines()[0]) from error
         if trainer.num_nodes > 1 and trainer.is_global_zero:
             others = f"{trainer.world_size - trainer.num_devices} learners of the other machines"
-            say(f"waiting for the {others} at {compat.main_address(trainer)}.")
+            say(f"waiting for the {others} at {compat_processes.main_address(trainer)}.")
         if (parent := os.environ.get(LAUNCHER)) is not None:
             _Watch(lambda: os.getppid() != int(parent), lambda: os._exit(1)).start()
             return
-        if compat.launches_processes(trainer):
+        if compat_processes.launches_processes(trainer):
             if list(argv) != [argument for argument in sys.argv[1:] if argument != "--debug"]:
                 raise ConfigError(
                     "several learners are started by running the command again, and this one is called by another "
@@ -106,10 +106,10 @@ class LearnerProcesses:
 
     @property
     def _processes(self) -> list[subprocess.Popen]:
-        return compat.launched_processes(self._trainer)
+        return compat_processes.launched_processes(self._trainer)
 
     def _one_has_failed(self) -> bool:
-        compat.stop_child_observer()  # it would kill this process while it saves
+        compat_processes.stop_child_observer()  # it would kill this process while it saves
         return any(process.poll() for process in self._processes)
 
     def _end_late(self) -> None:

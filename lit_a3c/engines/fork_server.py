@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from lit_a3c.engines.start_method import LEARNER_VARIABLE
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_processes
 from lit_a3c.utils.machine import machine_problem
 from lit_a3c.utils.signals import END_SIGNALS, ignore_signals
 from lit_a3c.utils.streams import make_streams_tolerant
@@ -56,7 +56,7 @@ def report(kind: type[BaseException], error: BaseException, traceback: Traceback
 
 def end() -> None:
     """End at once: shutting the interpreter down would take a second and a half. Workers never come here."""
-    if socket := compat.fork_server_socket():
+    if socket := compat_processes.fork_server_socket():
         with contextlib.suppress(OSError):  # the learner has removed it, unless it was killed
             socket.unlink(missing_ok=True)
             socket.parent.rmdir()

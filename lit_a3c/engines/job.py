@@ -17,7 +17,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lit_a3c.engines.learner_errors import AgreedConfigError
 from lit_a3c.engines.learners import Learners
 from lit_a3c.metrics.logger import share_run
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_processes
 
 TRAINER = (
     *("max_steps", "max_epochs", "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"),
@@ -47,8 +47,8 @@ def join(trainer: Trainer, data: LightningDataModule) -> Learners:
     """
     if not isinstance(trainer.strategy, DDPStrategy):
         return Learners()
-    compat.keep_own_buffers(trainer.strategy)
-    compat.enter_group(trainer.strategy)
+    compat_processes.keep_own_buffers(trainer.strategy)
+    compat_processes.enter_group(trainer.strategy)
     learners = Learners(trainer)
     if learners.size > 1:
         # What is logged at the end of a validation is of all learners' episodes already.

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from lit_a3c.engines.learner_errors import LOST, PeerError, check_equal, lost_peer
 from lit_a3c.engines.ledger import StepLedger
 from lit_a3c.networks.normalization import RunningNorm
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_processes
 from lit_a3c.utils.disk import say
 from lit_a3c.utils.shared_counter import SharedCounter
 from lit_a3c.utils.signals import INTERRUPTION
@@ -181,7 +181,7 @@ class Learners:
     def leave(self) -> None:
         """Send and wait for nothing more: this learner ends, and the others may be anywhere."""
         if self.size > 1 and self._trainer is not None:
-            compat.leave_group(self._trainer.strategy)
+            compat_processes.leave_group(self._trainer.strategy)
 
     # Messages
 

@@ -11,7 +11,7 @@ import multiprocessing as mp
 import os
 from typing import Any
 
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_processes
 from lit_a3c.utils.errors import ConfigError
 from lit_a3c.utils.machine import check_socket_directory, raise_descriptor_limit
 from lit_a3c.utils.signals import signals_blocked
@@ -50,7 +50,7 @@ def ensure_fork_server() -> None:
     Raises:
         ConfigError: The temporary directory has no room for its socket.
     """
-    if compat.imports_main_script():
+    if compat_processes.imports_main_script():
         os._exit(NO_MAIN_GUARD)  # an exception would be shown as a traceback, once for every worker
     raise_descriptor_limit()
     if context().get_start_method() != "forkserver":

@@ -21,7 +21,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from lit_a3c.engines.hogwild.strategy import Hogwild
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat, compat_processes
 from lit_a3c.utils.errors import ConfigError
 
 PRECISIONS: dict[str, tuple[str | int | None, ...]] = {
@@ -122,7 +122,7 @@ def _check_processes(trainer: Trainer) -> None:
     """Several learners are the processes of DDP. Other strategies share out a network, which is too small for it."""
     strategy = trainer.strategy
     several = trainer.num_nodes != 1 and not isinstance(strategy, Hogwild)
-    if type(strategy) is DDPStrategy and compat.start_method_of(strategy) == "popen":
+    if type(strategy) is DDPStrategy and compat_processes.start_method_of(strategy) == "popen":
         if trainer.state.fn == TrainerFn.PREDICTING and trainer.world_size > 1:
             raise ConfigError("several processes cannot record episodes together. Use Trainer(devices=1).")
     elif not isinstance(strategy, SingleDeviceStrategy) or trainer.world_size != 1 or several:

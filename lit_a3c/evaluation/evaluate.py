@@ -15,7 +15,7 @@ from lit_a3c.evaluation.play import MAX_STEPS, EpisodeLoader, play
 from lit_a3c.evaluation.scores import summarize
 from lit_a3c.networks.actor_critic import ActorCritic
 from lit_a3c.networks.agent import Agent
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_parser
 from lit_a3c.utils.errors import ConfigError, check_number
 
 
@@ -109,5 +109,5 @@ def _check_spaces(own: EnvSpaces, spaces: EnvSpaces) -> None:
 def _config(env: Any, atari: Any, env_kwargs: Any, wrappers: Any, agent: ScoredAgent) -> EnvConfig:
     if isinstance(env, gymnasium.Env):
         raise ConfigError("evaluate() makes copies of the environment: give its id, its class or a function.")
-    around = map(compat.plain_factory, wrappers)
+    around = map(compat_parser.plain_factory, wrappers)
     return EnvConfig.of(env, atari, env_kwargs, around, agent.spaces.mask_source is not None)

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from lit_a3c.metrics.run_lock import RunLock, holds_run, take_version
 from lit_a3c.metrics.table import MetricsTable
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_processes
 from lit_a3c.utils.disk import Outage, say
 from lit_a3c.utils.errors import ConfigError
 
@@ -79,7 +79,7 @@ class RunLogger(TensorBoardLogger):
     def version(self) -> int | str:
         """The number or name of the directory. A number that was not given is taken by making the directory."""
         if self._given_version is None:
-            if compat.rank() != 0:
+            if compat_processes.rank() != 0:
                 return super().version
             self._given_version = take_version(Path(self.root_dir))
         return self._given_version
@@ -118,7 +118,7 @@ class RunLogger(TensorBoardLogger):
     @property
     def experiment(self) -> Any:
         """The ``SummaryWriter`` of torch, on the process of rank zero."""
-        if compat.rank() != 0:
+        if compat_processes.rank() != 0:
             return super().experiment  # Lightning's, which takes everything and writes nothing
         self._take()
         if self._writer is None:
@@ -238,5 +238,5 @@ def share_run(trainer: Trainer, broadcast: Callable[[Any], Any]) -> None:
     """
     for logger in trainer.loggers:
         if isinstance(logger, RunLogger):
-            version = broadcast(logger.version if compat.rank() == 0 else None)
+            version = broadcast(logger.version if compat_processes.rank() == 0 else None)
             logger.follow(version)

@@ -1,25 +1,17 @@
-"""Every private hook of a library or of Python that this package uses, each with its reason.
+"""The private hooks of Lightning's trainer and of TensorBoard that this package uses, each with its reason.
 
-Importing this module imports none of these libraries: what has to be a class is a mixin. ``tests/utils/test_compat.py``
-has a test for each hook, which fails by the hook's name when a new version of the library drops it.
+Importing this module imports none of these libraries: what has to be a class is a mixin. The other hooks are in
+``compat_processes.py``, ``compat_parser.py`` and ``compat_ray.py``. ``tests/utils/test_compat.py`` has a test for each
+hook. It fails by the hook's name when a new version of the library drops it.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import functools
-import multiprocessing
-import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
     from lightning.pytorch.cli import LightningCLI
-    from lightning.pytorch.strategies import Strategy
 
 
 class WithEventWriter:
@@ -112,116 +104,6 @@ def skip_batches(trainer: Trainer, batches: int) -> None:
     loop._batches_that_stepped += updates
 
 
-def leave_group(strategy: Strategy) -> None:
-    """Let what Lightning does at the end of a training wait for no other process.
-
-    ``Trainer.save_checkpoint`` has a barrier at its end, ``trainer.log_dir`` a broadcast, and ``ModelCheckpoint`` a
-    common decision. Lightning has no way to do them without the processes that may be gone.
-    """
-    alone: dict[str, Callable[..., Any]] = {
-        "barrier": lambda *args, **kwargs: None,
-        "broadcast": lambda obj, *args, **kwargs: obj,
-        "reduce_boolean_decision": lambda decision, *args, **kwargs: decision,
-    }
-    for name, method in alone.items():
-        setattr(strategy, name, method)
-
-
-def enter_group(strategy: Strategy) -> None:
-    """Undo :func:`leave_group`, where a trainer is used again."""
-    for name in ("barrier", "broadcast", "reduce_boolean_decision"):
-        vars(strategy).pop(name, None)
-
-
-def keep_own_buffers(strategy: Strategy) -> None:
-    """Let DDP not send the buffers of rank 0 before each forward pass (``_ddp_kwargs``), unless that was asked for.
-
-    Lightning takes the option only where it makes the strategy, and the user writes ``strategy="ddp"``.
-    """
-    options = getattr(strategy, "_ddp_kwargs", {})
-    if "broadcast_buffers" not in options:  # the older name
-        options.setdefault("forward_sync_buffers", False)
-
-
-def start_method_of(strategy: Strategy) -> str | None:
-    """How DDP starts its processes (``_start_method``): ``popen`` runs the same command again."""
-    return getattr(strategy, "_start_method", None)
-
-
-def launches_processes(trainer: Trainer) -> bool:
-    """Whether Lightning starts the further processes of this machine (``cluster_environment``), and nobody else."""
-    environment = getattr(trainer.strategy, "cluster_environment", None)
-    return environment is not None and not environment.creates_processes_externally
-
-
-def check_cluster(trainer: Trainer) -> None:
-    """Compare the trainer's devices with the processes that others have started (``cluster_environment``).
-
-    Raises:
-        ValueError: They are of another number. Lightning would say so only after the training has a directory.
-    """
-    environment = getattr(trainer.strategy, "cluster_environment", None)
-    if environment is not None:
-        environment.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)
-
-
-def main_address(trainer: Trainer) -> str:
-    """Where the processes of a job meet (``cluster_environment``): address and port."""
-    environment: Any = getattr(trainer.strategy, "cluster_environment", None)
-    return f"{environment.main_address}:{environment.main_port}"
-
-
-def launched_processes(trainer: Trainer) -> list[subprocess.Popen]:
-    """The processes that Lightning has started on this machine (``launcher.procs``). There is no public list."""
-    return list(getattr(trainer.strategy.launcher, "procs", []))
-
-
-def stop_child_observer() -> None:
-    """Let no thread of Lightning kill this process, unsaved, where one that it has started has failed.
-
-    Lightning has no option for it (``_ChildProcessObserver._child_processes``). Without processes to look at it ends.
-    """
-    for thread in threading.enumerate():
-        if thread.name == "child-process-observer":
-            thread._child_processes = []  # type: ignore[attr-defined]
-
-
-def take_signals(trainer: Trainer, ask: Callable[[int, Any], None]) -> Callable[[int], None]:
-    """Let Lightning's own handlers do nothing, or call ``ask`` where Slurm is about to end the job.
-
-    They would send a message (``_sigterm_notifier_fn``) or save (``_slurm_sigusr_handler_fn``) inside the handler, in
-    the middle of an update. Other processes are elsewhere then, and the messages mean something else to them.
-
-    Returns:
-        What Lightning does for Slurm's signal: it saves, and asks for another turn. It does nothing for other signals.
-    """
-    connector: Any = trainer._signal_connector
-    requeue = connector._slurm_sigusr_handler_fn
-    connector._sigterm_notifier_fn = lambda signum, frame: None
-    connector._slurm_sigusr_handler_fn = ask
-    slurm = getattr(trainer.strategy, "cluster_environment", None)
-
-    def answer(signum: int) -> None:
-        if getattr(slurm, "auto_requeue", False) and signum == getattr(slurm, "requeue_signal", None):
-            requeue(signum, None)
-
-    return answer
-
-
-def set_rank(rank: int) -> None:
-    """Make Lightning's ``rank_zero_only`` functions silent in a process that Lightning has not started itself."""
-    from lightning.pytorch.utilities import rank_zero_only
-
-    setattr(rank_zero_only, "rank", rank)  # noqa: B010 - the attribute of a function, which mypy does not know
-
-
-def rank() -> int:
-    """The rank by which Lightning's ``rank_zero_only`` functions decide. The attribute is not declared."""
-    from lightning.pytorch.utilities import rank_zero_only
-
-    return int(getattr(rank_zero_only, "rank", 0))
-
-
 def datamodule_of(trainer: Trainer) -> LightningDataModule | None:
     """The data module of a trainer. The attribute is documented, but is not declared on the class."""
     return getattr(trainer, "datamodule", None)
@@ -275,79 +157,3 @@ def raised_while_restoring(error: BaseException) -> bool:
             return True
         traceback = traceback.tb_next
     return False
-
-
-def actions_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """The actions of an ``argparse`` parser, those of jsonargparse included (``_actions``). There is no public list."""
-    yield from parser._actions
-
-
-def type_hint_of(action: argparse.Action) -> Any:
-    """The annotation of an option of jsonargparse (``_typehint``), or the type of one of ``argparse``."""
-    return getattr(action, "_typehint", action.type)
-
-
-class AcceptedClasses(NamedTuple):
-    """What an option takes whose value is a class of a config."""
-
-    types: tuple[type, ...]
-    """The classes in its annotation, returned ones included."""
-    subclasses: dict[str, type]
-    """Those of their subclasses that can be named, by import path."""
-
-
-def accepted_classes(action: argparse.Action | None) -> AcceptedClasses:
-    """The classes that an option takes (``_typehint``, ``get_class_types``, ``get_all_subclass_paths``).
-
-    jsonargparse lists them in the help of the option, and has no public function for it.
-    """
-    from jsonargparse import _typehints, _util
-
-    typehint = None if action is None else type_hint_of(action)
-    if typehint is None:
-        return AcceptedClasses((), {})
-    types = _typehints.get_class_types(typehint)
-    paths = _typehints.get_all_subclass_paths(typehint, closed_types=False)
-    subclasses = {}
-    for path in paths:
-        with contextlib.suppress(AttributeError):  # Lightning makes subclasses of optimizers that no module has
-            subclasses[path] = _util.import_object(path)
-    return AcceptedClasses(types, {path: cls for path, cls in subclasses.items() if cls not in types})
-
-
-def import_object(path: str) -> Any:
-    """A class or function by its import path, as the command line imports it (``_util.import_object``)."""
-    from jsonargparse import _util
-
-    return _util.import_object(path)
-
-
-def plain_factory(factory: Any) -> Any:
-    """A factory that the command line has made, as a ``functools.partial`` of its class; any other one as it is.
-
-    jsonargparse's own calls ``call_without_instantiate_context(instantiator, class, ...)``. The instantiator holds the
-    parser, which cannot be sent to another process.
-    """
-    if isinstance(factory, functools.partial) and factory.func.__module__.startswith("jsonargparse"):
-        _, cls = factory.args
-        return functools.partial(cls, **factory.keywords)
-    return factory
-
-
-def imports_main_script() -> bool:
-    """Whether this is a worker process that is importing the user's script (``current_process()._inheriting``).
-
-    ``multiprocessing`` refuses to start processes there, with an exception of its own and no way to ask before.
-    """
-    return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
-
-
-def fork_server_socket() -> Path | None:
-    """Inside the fork server: its socket (``_forkserver_address``), which it shall remove where the learner was killed.
-
-    ``multiprocessing`` leaves the socket and its directory to the learner.
-    """
-    from multiprocessing import forkserver
-
-    address = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_address", None)
-    return Path(address) if isinstance(address, str) else None

@@ -10,7 +10,7 @@ import pytest
 from lit_a3c.cli.commands import COMMANDS
 from lit_a3c.cli.spelling import SECTIONS, check_spelling, is_question, nearest, parameters
 from lit_a3c.envs import AtariOptions
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_parser
 from lit_a3c.utils.errors import ConfigError
 from tests.cli.parsers import options_of, parser_of
 
@@ -21,7 +21,9 @@ def test_the_names_are_those_that_the_parser_knows(command: str) -> None:
     parser = parser_of(command)
     known = {option.removeprefix("--") for option in options_of(parser) if "." in option}
     links = {
-        action.dest for action in compat.actions_of(parser) if action.dest and " --> " in str(action.option_strings)
+        action.dest
+        for action in compat_parser.actions_of(parser)
+        if action.dest and " --> " in str(action.option_strings)
     }
     found = {f"{section}.{name}" for section, path in SECTIONS.items() for name in parameters(path) or ()}
     nested = {f"data.atari.{name}" for name in AtariOptions.__dataclass_fields__}

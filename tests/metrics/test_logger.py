@@ -13,7 +13,7 @@ from lit_a3c import A3C, RolloutDataModule
 from lit_a3c.callbacks.last_checkpoint import LastCheckpoint
 from lit_a3c.metrics.logger import RunLogger, share_run
 from lit_a3c.metrics.run_lock import RunLock
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat_processes
 from lit_a3c.utils.errors import ConfigError
 from tests.commands import rows
 from tests.disks import full_disk
@@ -183,7 +183,7 @@ def test_another_process_of_a_job_names_the_directory_of_rank_0(
 
     first = RunLogger(str(tmp_path), name="a")
     share_run(quiet(logger=first), broadcast)
-    monkeypatch.setattr(compat, "rank", lambda: 1)
+    monkeypatch.setattr(compat_processes, "rank", lambda: 1)
     monkeypatch.setattr(rank_zero_only, "rank", 1)
     other = RunLogger(str(tmp_path), name="a")
     share_run(quiet(logger=other), broadcast)

@@ -1,4 +1,4 @@
-"""Every private hook of a library that :mod:`lit_a3c.utils.compat` uses is there.
+"""Every private hook of a library that the modules ``compat*.py`` of :mod:`lit_a3c.utils` use is there.
 
 Where a new version of a library drops a hook, the case with the hook's name fails. What the hooks do is tested in
 ``test_compat_functions.py``.
@@ -27,7 +27,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.tensorboard import SummaryWriter
 
 from lit_a3c.networks.bodies import Body
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat, compat_parser, compat_processes
 from tests.trainers import quiet
 
 
@@ -109,21 +109,22 @@ def test_the_library_has(hook: Hook, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     try:
         operator.attrgetter(hook.name)(hook.owner())
     except AttributeError as error:
-        pytest.fail(f"{hook.library} no longer has {hook.name}, which lit_a3c.utils.compat uses: {error}")
+        pytest.fail(f"{hook.library} no longer has {hook.name}, which lit_a3c.utils uses: {error}")
 
 
 def test_multiprocessing_marks_a_process_that_imports_the_main_script() -> None:
     """``current_process()._inheriting`` is set by both start methods, and is there at no other time."""
     for module in (multiprocessing.forkserver, multiprocessing.spawn):
         assert "current_process()._inheriting = True" in inspect.getsource(module)
-    assert not compat.imports_main_script()
+    assert not compat_processes.imports_main_script()
 
 
 def test_no_hook_is_left_out() -> None:
-    """Each private name in the source of the module is a part of a hook above."""
-    tree = ast.parse(Path(compat.__file__).read_text())
+    """Each private name in the source of the modules is a part of a hook above."""
+    modules = (compat, compat_parser, compat_processes)
+    nodes = [node for module in modules for node in ast.walk(ast.parse(Path(module.__file__).read_text()))]
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.alias(name=name):
                 names.add(name)

@@ -1,4 +1,4 @@
-"""What the functions and mixins of :mod:`lit_a3c.utils.compat` do with the real libraries."""
+"""What the functions and mixins of the modules ``compat*.py`` do with the real libraries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from lit_a3c import MLPBody, RMSprop
 from lit_a3c.engines.base import OptimizerFactory
 from lit_a3c.networks.bodies import Body
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat, compat_parser, compat_processes
 from tests.trainers import quiet
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*args parameter is intended to run from within Python")
@@ -198,7 +198,7 @@ def test_other_ranks_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[int] = []
     say = rank_zero_only(said.append)
     for rank in (0, 1, 0):
-        compat.set_rank(rank)
+        compat_processes.set_rank(rank)
         say(rank)
     assert said == [0, 0]
 
@@ -249,7 +249,7 @@ def test_the_actions_of_a_parser_are_its_options() -> None:
     parser = LightningArgumentParser()
     parser.add_argument("--rate", type=float)
     parser.add_argument("--body", type=Body)
-    assert {action.dest for action in compat.actions_of(parser)} >= {"help", "rate", "body"}
+    assert {action.dest for action in compat_parser.actions_of(parser)} >= {"help", "rate", "body"}
 
 
 def test_the_classes_that_an_option_takes() -> None:
@@ -258,12 +258,12 @@ def test_the_classes_that_an_option_takes() -> None:
     parser.add_argument("--rate", type=float)
     parser.add_argument("--body", type=Body)
     parser.add_argument("--optimizer", type=OptimizerFactory)
-    actions = {action.dest: action for action in compat.actions_of(parser)}
+    actions = {action.dest: action for action in compat_parser.actions_of(parser)}
     for action in (None, actions["help"], actions["rate"]):
-        assert compat.accepted_classes(action) == ((), {})
-    assert compat.type_hint_of(actions["rate"]) is float
-    assert compat.type_hint_of(actions["optimizer"]) is OptimizerFactory
-    body, optimizer = (compat.accepted_classes(actions[name]) for name in ("body", "optimizer"))
+        assert compat_parser.accepted_classes(action) == ((), {})
+    assert compat_parser.type_hint_of(actions["rate"]) is float
+    assert compat_parser.type_hint_of(actions["optimizer"]) is OptimizerFactory
+    body, optimizer = (compat_parser.accepted_classes(actions[name]) for name in ("body", "optimizer"))
     assert (body.types, optimizer.types) == ((Body,), (Optimizer,))
     assert MLPBody in body.subclasses.values()
     assert Body not in body.subclasses.values()
@@ -276,8 +276,8 @@ def test_a_class_that_no_module_has_cannot_be_named() -> None:
     made = type("MadeInATraining", (torch.optim.SGD,), {"__module__": RMSprop.__module__})
     parser = LightningArgumentParser()
     parser.add_argument("--optimizer", type=OptimizerFactory)
-    action = next(action for action in compat.actions_of(parser) if action.dest == "optimizer")
-    found = compat.accepted_classes(action).subclasses.values()
+    action = next(action for action in compat_parser.actions_of(parser) if action.dest == "optimizer")
+    found = compat_parser.accepted_classes(action).subclasses.values()
     assert made not in found
     assert RMSprop in found
 
@@ -288,9 +288,9 @@ def test_a_factory_without_the_parser() -> None:
     parser.add_argument("--optimizer", type=OptimizerFactory)
     config = parser.parse_args(["--optimizer=torch.optim.SGD", "--optimizer.lr=0.5"])
     made = parser.instantiate_classes(config).optimizer
-    plain = compat.plain_factory(made)
+    plain = compat_parser.plain_factory(made)
     assert (plain.func, plain.args, plain.keywords["lr"]) == (torch.optim.SGD, (), 0.5)
     assert pickle.loads(pickle.dumps(plain)).func is torch.optim.SGD
     own = functools.partial(torch.optim.SGD, lr=0.1)
-    assert compat.plain_factory(own) is own
-    assert compat.plain_factory(torch.optim.SGD) is torch.optim.SGD
+    assert compat_parser.plain_factory(own) is own
+    assert compat_parser.plain_factory(torch.optim.SGD) is torch.optim.SGD

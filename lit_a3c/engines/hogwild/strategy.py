@@ -38,7 +38,7 @@ from lit_a3c.engines.hogwild.updates import NoUpdates, UpdateSource
 from lit_a3c.engines.hogwild.worker import WorkerConfig, work
 from lit_a3c.engines.processes import Worker, start_worker
 from lit_a3c.optim import parameters_of
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat, compat_processes
 from lit_a3c.utils.errors import ConfigError
 
 
@@ -68,7 +68,7 @@ class Hogwild(SingleDeviceStrategy):
         if self.num_nodes > 1:
             assert self.cluster_environment is not None
             self.global_rank = node_rank(self.cluster_environment, self.num_nodes)
-            compat.set_rank(self.global_rank)
+            compat_processes.set_rank(self.global_rank)
 
     @property
     def is_global_zero(self) -> bool:

@@ -26,7 +26,7 @@ from lit_a3c.engines.base import EngineHost, Learner, RolloutConfig, RolloutSour
 from lit_a3c.engines.hogwild.shared_state import SharedTrainState
 from lit_a3c.engines.hogwild.source import HogwildSource
 from lit_a3c.optim import parameters_of
-from lit_a3c.utils import compat
+from lit_a3c.utils import compat, compat_processes
 from lit_a3c.utils.signals import ignore_signals
 
 WORKER_OPTIONS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches", "precision")
@@ -167,7 +167,7 @@ def work(rank_zero: Connection, number: int, config: WorkerConfig, shared: Share
         config: What all workers are told.
         shared: What all workers have in common.
     """
-    compat.set_rank(number + 1)
+    compat_processes.set_rank(number + 1)
     warnings.simplefilter("ignore")  # rank zero has shown them
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.manual_seed(config.seed)
