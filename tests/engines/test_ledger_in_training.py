@@ -63,7 +63,7 @@ class Check(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: A3C, outputs: Any, batch: Rollout, *_: Any) -> None:
         self.checks += 1
-        self.learned += batch.num_steps
+        self.learned += 0 if batch.repeated else batch.num_steps
         self.check(pl_module.ledger)
 
     def check(self, ledger: StepLedger) -> None:
@@ -84,7 +84,7 @@ class Killer(Check):
             os.kill(workers()[0].pid, signal.SIGKILL)
 
 
-def trained(engine: str, check: Check, num_minibatches: int = 1) -> StepLedger:
+def trained(engine: str, check: Check, num_minibatches: int = 1, num_passes: int = 1) -> StepLedger:
     """The ledger after a training of a hundred rollouts of one worker."""
     seed_everything(1, verbose=False)
     data = RolloutDataModule(
@@ -95,9 +95,10 @@ def trained(engine: str, check: Check, num_minibatches: int = 1) -> StepLedger:
         ENVS,
         LENGTH,
         num_minibatches,
+        num_passes,
         env_kwargs={"file": str(check.file)},
     )
-    module = A3C(data.spaces)
+    module = A3C(data.spaces, vtrace=num_passes > 1)
     trainer = quiet(devices=1, limit_val_batches=0, callbacks=[check])
     trainer.fit(module, datamodule=data)
     assert module.steps == data.total_steps
@@ -105,13 +106,15 @@ def trained(engine: str, check: Check, num_minibatches: int = 1) -> StepLedger:
     return module.ledger
 
 
-@pytest.mark.parametrize("num_minibatches", [1, 2])
+@pytest.mark.parametrize(("num_minibatches", "num_passes"), [(1, 1), (2, 1), (2, 3)])
 @pytest.mark.parametrize(("engine", "rollouts_in_flight"), [("serial", 0), ("sync", 0), ("async", 2 * WORKERS - 1)])
-def test_the_ledger_balances(engine: str, rollouts_in_flight: int, num_minibatches: int, tmp_path: Path) -> None:
+def test_the_ledger_balances(
+    engine: str, rollouts_in_flight: int, num_minibatches: int, num_passes: int, tmp_path: Path
+) -> None:
     """With ``async`` all slots may be full but that of the present rollout, which may be learned from in part."""
     present = 0 if num_minibatches == 1 else ROLLOUT * (1 if engine == "async" else WORKERS) // 2
     check = Check(tmp_path / "steps", rollouts_in_flight * ROLLOUT + present)
-    ledger = trained(engine, check, num_minibatches)
+    ledger = trained(engine, check, num_minibatches, num_passes)
     assert ledger.discarded.total == 0
     check.check(ledger)
     if engine != "async":  # where nobody acts unasked, no step is left

@@ -58,14 +58,18 @@ class Observed(A3C):
             self.pulls = self.copies = 0
 
 
-@pytest.mark.parametrize("num_minibatches", [1, 2])
-def test_weights_are_copied_once_for_each_update(num_minibatches: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("num_minibatches", "num_passes", "updates"), [(1, 1, 10), (2, 1, 20), (2, 3, 9 * 6 + 2)])
+def test_weights_are_copied_once_for_each_update(
+    num_minibatches: int, num_passes: int, updates: int, tmp_path: Path
+) -> None:
     """So with one update a rollout they are copied once a rollout: the actor needs no copy of its own."""
-    module, data = make(updates=10, cls=Observed, data={"num_minibatches": num_minibatches})
+    sizes = {"num_minibatches": num_minibatches, "num_passes": num_passes}
+    module, data = make(updates=10, cls=Observed, data=sizes, vtrace=num_passes > 1)
     module.file = str(tmp_path / "updates")
     trainer(gradient_clip_val=0.5).fit(module, datamodule=data)
     noted = [json.loads(line) for line in Path(module.file).read_text().splitlines()]
-    assert noted == [[1, 1, True]] * 10 * num_minibatches
+    assert noted == [[1, 1, True]] * updates
+    assert module.steps == data.total_steps
 
 
 def connected(number: int, rank_zero: Connection, **options: Any) -> tuple[A3C, RolloutDataModule]:
