@@ -68,7 +68,7 @@ _ALL = (
     _mujoco("Swimmer", 2_000_000, config="swimmer"),
     _mujoco("HalfCheetah", 3_000_000, *MORE_LAG),
     _mujoco("Hopper", 1_000_000),
-    _mujoco("Reacher", 1_000_000, config="mujoco_gaussian"),
+    _mujoco("Reacher", 1_000_000),
     _mujoco("Pusher", 500_000, config="mujoco_gaussian"),
     _mujoco("Walker2d", 1_000_000, config="mujoco_gaussian"),
     _mujoco("Ant", 1_000_000, config="mujoco_gaussian"),
