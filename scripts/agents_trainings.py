@@ -72,7 +72,7 @@ _ALL = (
     _mujoco("Pusher", 500_000, config="mujoco_gaussian"),
     _mujoco("Walker2d", 1_000_000, config="mujoco_gaussian"),
     _mujoco("Ant", 1_000_000, config="mujoco_gaussian"),
-    _mujoco("HumanoidStandup", 500_000, *NO_CONTACT, config="mujoco_gaussian"),
+    _mujoco("HumanoidStandup", 250_000, *NO_CONTACT, config="mujoco_gaussian"),
     _mujoco("Humanoid", 1_000_000, config="mujoco_gaussian"),
     Training("atari", "ALE/Pong-v5", 2_000_000, LARGE_UPDATES),
     Training("atari", "ALE/Breakout-v5", 1_500_000, LARGE_UPDATES),
