@@ -147,8 +147,7 @@ class A3C(PolicyModule):
         self.metrics.add("entropy", entropy.mean())
         self.metrics.add("explained_variance", explained_variance(v_t.detach(), returns))
         self.metrics.count(rollout, policy_lag=self.ledger.updates.total - rollout.mean_policy_version)
-        if not rollout.repeated:
-            self.ledger.stage(rollout.num_steps * self.learners.size)  # all have rollouts of one size
+        self.ledger.stage(rollout.new_steps * self.learners.size)  # all have rollouts of one size
         return loss
 
     @torch.no_grad()

@@ -66,6 +66,11 @@ class Rollout:
         return self.reward.numel()
 
     @property
+    def new_steps(self) -> int:
+        """Steps that no earlier pass has learned from: all or none."""
+        return 0 if self.repeated else self.num_steps
+
+    @property
     def done(self) -> Tensor:
         """Whether an episode ended with the step, for either reason, ``[T, B]`` bool."""
         return self.terminated | self.truncated

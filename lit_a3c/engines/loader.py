@@ -151,7 +151,7 @@ class RolloutLoader:
         self._minibatches.extend(map(_from_plain, state_dict["minibatches"]))
         if state_dict.get("rollout") is not None:  # a version without passes did not write it
             self._rollout, self._passes_left = _from_plain(state_dict["rollout"]), state_dict["passes_left"]
-        self._ledger.collected.add(sum(rollout.num_steps for rollout in self._minibatches if not rollout.repeated))
+        self._ledger.collected.add(sum(rollout.new_steps for rollout in self._minibatches))
         self._random_state = state_dict["random_state"]
 
     def close(self) -> None:
