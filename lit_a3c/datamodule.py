@@ -47,7 +47,8 @@ class RolloutDataModule(LightningDataModule):
         rollout_length: Steps that a worker takes with the same weights, the paper's ``t_max``.
         num_minibatches: Updates made of one rollout, each of its own share of the environments, and no more than there
             are environments. With as many, every update is of one environment's ``t_max`` steps, as the paper's.
-        num_passes: How often each rollout is learned from, ``num_minibatches`` updates each time. More than one needs
+        num_passes: How often each rollout is learned from, ``num_minibatches`` updates each time. With more than one,
+            minibatches are of steps in random order, or of random environments where the policy is recurrent. It needs
             the module's ``vtrace``, which corrects for the updates since the actions were taken.
         rollouts_per_update: Rollouts that are learned from side by side, so that there are fewer, larger updates. With
             ``async`` they are taken as they come, from any worker. With ``sync`` and ``serial`` they are so many of
@@ -242,9 +243,8 @@ class RolloutDataModule(LightningDataModule):
         started = functools.partial(compat.batches_started, self._trainer)
         device = next(learner.policy.parameters()).device
         last_step, parts, passes = learner.last_step, self.num_minibatches, self.num_passes
-        loader = RolloutLoader(
-            source, config, learner.ledger, last_step, parts, started, device, self._learners, passes
-        )
+        counts = (learner.ledger, last_step, parts, started)
+        loader = RolloutLoader(source, config, *counts, device, self._learners, passes, learner.with_returns)
         self._open.append(loader)
         return loader
 

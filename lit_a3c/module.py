@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -11,7 +12,7 @@ from torch.optim import Optimizer
 from lit_a3c import losses
 from lit_a3c.engines.base import OptimizerFactory
 from lit_a3c.envs import EnvSpaces
-from lit_a3c.networks.actor_critic import ActorCritic, HeadFactory
+from lit_a3c.networks.actor_critic import ActorCritic, HeadFactory, PolicyOutput
 from lit_a3c.networks.bodies import default_body
 from lit_a3c.networks.encoder import BodyFactory, RecurrentFactory
 from lit_a3c.networks.heads import default_head
@@ -123,14 +124,15 @@ class A3C(PolicyModule):
         if not rollout.repeated:
             self.policy.observe(rollout.observation, rollout.batch_first)
         self.learners.begin_update()
-        recurrent_state = None if rollout.recurrent_state is None else rollout.recurrent_state[0]
-        done = rollout.done
-        output = self.policy(rollout.observation, recurrent_state, done, rollout.batch_first)
+        output, log_prob_t, log_ratio_t = self._evaluate(rollout)
         distribution, v_t = output.distribution, output.value
-        log_prob_t = distribution.log_prob(rollout.action)
-        mu_t = rollout.behaviour_log_prob
-        log_ratio_t = None if mu_t is None else log_prob_t.detach() - mu_t
-        returns, advantage = self._targets(rollout, done, v_t.detach(), output.recurrent_state, log_ratio_t)
+        returns, advantage = rollout.returns, rollout.advantage
+        if returns is None or advantage is None:
+            returns, advantage = self._targets(rollout, output, log_ratio_t)
+        if self.return_scale is not None:
+            if not rollout.repeated:
+                self.return_scale.update(returns, self.learners.merge)
+            v_t, returns, advantage = map(self.return_scale, (v_t, returns, advantage))
         advantage = self._restrain(advantage, log_ratio_t)
 
         reduce = torch.mean if self.hparams["loss_reduction"] == "mean" else torch.sum
@@ -151,55 +153,78 @@ class A3C(PolicyModule):
         return loss
 
     @torch.no_grad()
-    def _targets(
-        self, rollout: Rollout, done: Tensor, v_t: Tensor, recurrent_state: Tensor, log_ratio_t: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Targets of the value head and advantages, ``[T, B]`` each, in the value head's own units."""
-        last = self.policy.values(rollout.next_observation[-1], recurrent_state[-1])
+    def with_returns(self, rollout: Rollout) -> Rollout:
+        """A rollout with returns and advantages by the present weights. They hold for all passes over it.
+
+        Args:
+            rollout: ``[T, B]`` steps.
+        """
+        output, _, log_ratio_t = self._evaluate(rollout)
+        returns, advantage = self._targets(rollout, output, log_ratio_t)
+        return replace(rollout, returns=returns, advantage=advantage)
+
+    def _evaluate(self, rollout: Rollout) -> tuple[PolicyOutput, Tensor, Tensor | None]:
+        """What the network says of a rollout, with values in units of the rewards.
+
+        With it come ``log pi(a_t|s_t)`` and, where the rollout tells of mu, ``log(pi(a_t|s_t) / mu(a_t|s_t))``, which
+        has no gradient. All are ``[T, B]``.
+        """
+        recurrent_state = None if rollout.recurrent_state is None else rollout.recurrent_state[0]
+        output = self.policy(rollout.observation, recurrent_state, rollout.done, rollout.batch_first)
+        output = output._replace(value=self._in_returns(output.value))
+        log_prob_t, mu_t = output.distribution.log_prob(rollout.action), rollout.behaviour_log_prob
+        return output, log_prob_t, None if mu_t is None else log_prob_t.detach() - mu_t
+
+    def _in_returns(self, values: Tensor) -> Tensor:
+        """The value head's outputs in units of the rewards."""
+        return values if self.return_scale is None else self.return_scale.restore(values)
+
+    @torch.no_grad()
+    def _targets(self, rollout: Rollout, output: PolicyOutput, log_ratio_t: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Returns and advantages, ``[T, B]`` each, in units of the rewards."""
+        state_t, v_t, done = output.recurrent_state, output.value.detach(), rollout.done
+        last = self._in_returns(self.policy.values(rollout.next_observation[-1], state_t[-1]))
         v_tp1 = torch.cat([v_t[1:], last.unsqueeze(0)])
         # The next row is of another state where an episode was cut short. Termination needs no value at all.
         cut = rollout.truncated[:-1] & ~rollout.terminated[:-1]
         if cut.any():
-            v_tp1[:-1][cut] = self.policy.values(rollout.next_observation[:-1][cut], recurrent_state[:-1][cut])
+            values = self.policy.values(rollout.next_observation[:-1][cut], state_t[:-1][cut])
+            v_tp1[:-1][cut] = self._in_returns(values)
         discount = self.hparams["gamma"] * (~rollout.terminated).float()
-        if self.return_scale is not None:
-            v_t, v_tp1 = self.return_scale.restore(v_t), self.return_scale.restore(v_tp1)
         lambda_ = self.hparams["gae_lambda"]
         if log_ratio_t is None:
             returns = lambda_returns(rollout.reward, discount, v_tp1, done, lambda_)
-            advantage = returns - v_t
-        else:
-            returns, advantage = vtrace(log_ratio_t.exp(), rollout.reward, discount, v_t, v_tp1, done, lambda_)
-        if self.return_scale is not None:
-            if not rollout.repeated:
-                self.return_scale.update(returns)
-                self.learners.merge(self.return_scale.norm)
-            returns, advantage = self.return_scale(returns), self.return_scale(advantage)
-        return returns, advantage
+            return returns, returns - v_t
+        return vtrace(log_ratio_t.exp(), rollout.reward, discount, v_t, v_tp1, done, lambda_)
 
     def _restrain(self, advantage: Tensor, log_ratio_t: Tensor | None) -> Tensor:
-        """The advantages that the policy learns from, ``[T, B]``."""
+        """The advantages that the policy learns from, weighed by the ratios, ``[T, B]``."""
         if self.hparams["normalize_advantage"]:
             advantage = losses.standardize(advantage)
         if log_ratio_t is None:
             return advantage
         self.metrics.add("kl", losses.kl_divergence(log_ratio_t).mean())
-        if (clip_ratio := self.hparams["clip_ratio"]) is None:
-            return advantage
-        clipped = losses.has_moved_enough(log_ratio_t.exp(), advantage, clip_ratio)
-        self.metrics.add("clip_fraction", clipped.float().mean())
-        return advantage.masked_fill(clipped, 0.0)
+        ratio_t = log_ratio_t.exp()
+        rho_t = ratio_t.clamp(max=1)
+        if (clip_ratio := self.hparams["clip_ratio"]) is not None:
+            clipped = losses.has_moved_enough(ratio_t, advantage, clip_ratio)
+            self.metrics.add("clip_fraction", clipped.float().mean())
+            rho_t = rho_t.masked_fill(clipped, 0.0)
+        return rho_t * advantage
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the linear fall of its learning rate."""
         optimizer = make_optimizer(self.make_optimizer, self.policy.parameters(), self.optimizer_in_checkpoint)
-        optimizer.register_step_post_hook(self._record_update)
+        optimizer.register_step_post_hook(self._after_update)
         self._schedule = LinearSchedule(optimizer, lambda: self.share_left if self.hparams["anneal_lr"] else 1.0)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._schedule, "interval": "step"}}
 
-    def _record_update(self, *_: Any) -> None:
+    def _after_update(self, *_: Any) -> None:
+        """Here the parameters are those that the optimizer changed: the shared ones of lock-free workers."""
         self.ledger.record_update()
         self.metrics.record_update()
+        if self.return_scale is not None:
+            self.return_scale.carry_over(self.policy.value)
 
     def configure_gradient_clipping(
         self,

@@ -59,7 +59,7 @@ class VTrace(NamedTuple):
     target: Tensor
     """``vs_t``, for the value function, ``[T, B]``."""
     advantage: Tensor
-    """For the policy gradient, ``[T, B]``."""
+    """For the policy gradient, which weighs it by ``rho_t``, ``[T, B]``."""
 
 
 def vtrace(
@@ -77,9 +77,10 @@ def vtrace(
 
         delta_t = rho_t * (r_{t+1} + gamma_{t+1} * v_{t+1} - v_t)
         vs_t    = v_t + delta_t + gamma_{t+1} * c_t * (vs_{t+1} - v_{t+1})
-        A_t     = rho_t * (r_{t+1} + gamma_{t+1} * ((1 - lambda) * v_{t+1} + lambda * vs_{t+1}) - v_t)
+        A_t     = r_{t+1} + gamma_{t+1} * ((1 - lambda) * v_{t+1} + lambda * vs_{t+1}) - v_t
 
-    where ``vs_{t+1}`` is ``v_{t+1}`` if the episode or the rollout ends at t+1. Where all ratios are 1, ``vs_t`` is
+    where ``vs_{t+1}`` is ``v_{t+1}`` if the episode or the rollout ends at t+1. The policy gradient is that of
+    ``rho_t * A_t * log pi(a_t|s_t)``. Where all ratios are 1, ``vs_t`` is
     :func:`lambda_returns` and ``A_t = vs_t - v_t``; for this the advantage mixes in ``v_{t+1}``, which the
     paper, whose lambda is 1 there, does not.
 
@@ -104,10 +105,10 @@ def vtrace(
         raise ValueError(f"ratio_t, v_t and r_tp1 must share one shape [T, B], got {shapes}")
     rho_t = ratio_t.clamp(max=1)
     # Corrections add up like lambda-returns: of rewards delta_t, with discount gamma * c_t, and no value at the end.
-    delta_t = rho_t * (r_tp1 + discount_tp1 * v_tp1 - v_t)
-    correction_t = lambda_returns(delta_t, discount_tp1 * rho_t * lambda_, torch.zeros_like(v_t), done_tp1)
+    delta_t = r_tp1 + discount_tp1 * v_tp1 - v_t
+    correction_t = lambda_returns(rho_t * delta_t, discount_tp1 * rho_t * lambda_, torch.zeros_like(v_t), done_tp1)
     correction_tp1 = torch.cat([correction_t[1:], torch.zeros_like(v_t[:1])]).masked_fill(done_tp1, 0)
-    return VTrace(v_t + correction_t, delta_t + rho_t * discount_tp1 * lambda_ * correction_tp1)
+    return VTrace(v_t + correction_t, delta_t + discount_tp1 * lambda_ * correction_tp1)
 
 
 def explained_variance(predicted: Tensor, target: Tensor) -> Tensor:

@@ -37,6 +37,9 @@ class Rollout:
         behaviour_log_prob: ``log mu(a_t|s_t)`` of the weights that acted, ``[T, B]``; only where V-trace needs it.
         recurrent_state: State of the policy's recurrent core before the first step, ``[1, B, S]``; only where the
             policy has one.
+        returns: Targets of the value function, ``[T, B]``, in units of the rewards; only where they are known before
+            the update, because several passes have the same.
+        advantage: That of each action, ``[T, B]``; where there are returns.
         policy_version: Version of the weights that acted: the updates that had been applied to them. The oldest one,
             where several rollouts are side by side.
         policy_versions: That of each rollout, where several are side by side; else empty.
@@ -54,6 +57,8 @@ class Rollout:
     next_observation: Tensor
     behaviour_log_prob: Tensor | None = None
     recurrent_state: Tensor | None = None
+    returns: Tensor | None = None
+    advantage: Tensor | None = None
     policy_version: int = 0
     policy_versions: tuple[int, ...] = ()
     batch_first: bool = False
@@ -106,11 +111,28 @@ class Rollout:
         shares: list[dict[str, Any]] = [{name: chunk[i] for name, chunk in chunks.items()} for i in range(parts)]
         return [replace(self, **share, episodes=[] if i else self.episodes) for i, share in enumerate(shares)]
 
-    def repeat(self) -> Rollout:
-        """A copy for a further pass, with the environments in a random order, so that other ones share a minibatch."""
+    def single_steps(self) -> Rollout:
+        """The steps as ``[1, T * B]``, in memory of their own, so that any of them can share a minibatch.
+
+        Their returns must be known: they do not follow one another any more, and have no next observations. Steps of a
+        recurrent policy stay as they are, ``[T, B]``.
+        """
+        assert self.returns is not None, "the returns of single steps must be known"
+        if self.recurrent_state is not None:
+            return self
+        flat: dict[str, Any] = {name: tensor.flatten(0, 1).unsqueeze(0) for name, tensor in self.tensors().items()}
+        flat["next_observation"] = flat["observation"][:0]
+        return replace(self, **flat, batch_first=False)
+
+    def shuffle(self) -> Rollout:
+        """A copy with the columns of ``B`` in a random order."""
         order = torch.randperm(self.reward.shape[1], device=self.reward.device)
         shuffled: dict[str, Any] = {name: tensor.index_select(1, order) for name, tensor in self.tensors().items()}
-        return replace(self, **shuffled, batch_first=False, repeated=True, episodes=[])
+        return replace(self, **shuffled, batch_first=False)
+
+    def repeat(self) -> Rollout:
+        """The same for a further pass: its steps and episodes are not counted again."""
+        return replace(self, repeated=True, episodes=[])
 
     @staticmethod
     def cat(rollouts: list[Rollout]) -> Rollout:

@@ -14,7 +14,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from lit_a3c import A3C, ConfigError, Rollout
-from lit_a3c.networks.encoder import Encoder
+from lit_a3c.networks.encoder import Encoder, RecurrentFactory
 from lit_a3c.networks.recurrent import GRU, LSTM, TorchRecurrentCore
 from lit_a3c.utils.finite import NotFiniteError
 from tests.modules import GAMMA, SPACES, B, T, batch_first_views, make_module, make_rollout
@@ -154,7 +154,8 @@ def test_a_step_that_has_moved_enough_teaches_the_policy_nothing() -> None:
     advantage = torch.tensor([[2.0, -3.0]])
     assert module._restrain(advantage, torch.zeros(1, 2)).tolist() == [[2.0, -3.0]]
     assert module._restrain(advantage, torch.ones(1, 2)).tolist() == [[0.0, -3.0]]
-    assert module._restrain(advantage, -torch.ones(1, 2)).tolist() == [[2.0, 0.0]]
+    left = module._restrain(advantage, -torch.ones(1, 2))
+    torch.testing.assert_close(left, torch.tensor([[2.0 / math.e, 0.0]]))  # the weight is V-trace's
     report = module.metrics.report(1)
     assert report["clip_fraction"] == pytest.approx(1 / 3)
     assert report["kl"] == pytest.approx((0 + (math.e - 2) + 1 / math.e) / 3)
@@ -162,8 +163,9 @@ def test_a_step_that_has_moved_enough_teaches_the_policy_nothing() -> None:
     r = make_rollout()
     r.behaviour_log_prob = module.policy(r.observation).distribution.log_prob(r.action).detach() - 1  # all ratios are e
     kept = make_module(vtrace=True, value_coef=0.0, entropy_coef=0.0)
-    distribution, v, _ = kept.policy(r.observation)
-    _, worth = kept._targets(r, r.done, v.detach(), torch.zeros(T, B, 0), torch.ones(T, B))
+    output = kept.policy(r.observation)
+    distribution = output.distribution
+    _, worth = kept._targets(r, output, torch.ones(T, B))
     expected = -(distribution.log_prob(r.action) * worth.clamp(max=0)).mean()
     torch.testing.assert_close(module.training_step(r, 0), expected)
 
@@ -200,6 +202,47 @@ def test_a_further_pass_is_learned_from_and_not_counted() -> None:
     assert all(torch.equal(value, second[name]) for name, value in module.named_buffers())
     assert any(not torch.equal(p, before) for p, before in zip(module.policy.parameters(), weights, strict=True))
     assert (module.steps, module.ledger.updates.total) == (T * B, 2)
+
+
+def test_values_keep_their_meaning_when_the_scale_changes() -> None:
+    """An update without a learning rate leaves the values in units of the rewards as they are, PopArt's rule."""
+    module = make_module(normalize_returns=True, optimizer=functools.partial(torch.optim.SGD, lr=0.0))
+    optimizer = module.configure_optimizers()["optimizer"]
+    r = make_rollout()
+
+    def values() -> Tensor:
+        return module._in_returns(module.policy(r.observation).value.detach())
+
+    assert module.return_scale is not None
+    for factor in (1.0, 1000.0, 1e-3):
+        before, scale = values(), module.return_scale.scale
+        module.training_step(dataclasses.replace(r, reward=r.reward * factor), 0).backward()
+        optimizer.step()
+        assert abs(module.return_scale.scale / scale - 1) > 0.1
+        torch.testing.assert_close(values(), before)
+
+
+@pytest.mark.parametrize("recurrent", [None, GRU])
+def test_returns_of_several_passes_are_those_of_the_first(recurrent: RecurrentFactory | None) -> None:
+    """In its own minibatch a rollout gives the loss that it gives without returns; later weights do not change them."""
+    module, r = make_module(recurrent=recurrent, vtrace=True, gae_lambda=0.9), make_rollout()
+    if recurrent is not None:
+        r.recurrent_state = torch.zeros(1, B, module.policy.recurrent_state_size)
+    r.behaviour_log_prob = module.policy(r.observation).distribution.log_prob(r.action).detach() - 0.1
+    known = module.with_returns(r)
+    assert known.returns is not None
+    assert not known.returns.requires_grad
+    expected = module.training_step(r, 0)
+    torch.testing.assert_close(module.training_step(known, 0), expected)
+    torch.testing.assert_close(module.training_step(known.single_steps().shuffle(), 0), expected)
+    with torch.no_grad():
+        module.policy.value.bias += 10
+    again = module.with_returns(r).returns
+    assert again is not None
+    assert not torch.allclose(again, known.returns)
+    assert float(module.training_step(known, 0).detach()) > float(
+        expected.detach()
+    )  # the values moved, and the targets did not
 
 
 def test_scaled_returns_are_learned_in_units_of_their_deviation() -> None:

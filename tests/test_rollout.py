@@ -64,6 +64,38 @@ def test_to_moves_every_tensor_and_keeps_the_rest() -> None:
     assert record.reward.device.type == "cpu"
 
 
+def test_single_steps_keep_what_belongs_together() -> None:
+    """Each of ``T * B`` columns has one step. Shuffled, every step is there once, with its own action and return."""
+    r = rollout(0, policy_version=3)
+    r.returns, r.advantage = r.reward + 10, -r.reward
+    for record in (r, batch_first_views(r)):
+        flat = record.single_steps()
+        assert (tuple(flat.reward.shape), flat.batch_first) == ((1, 6), False)
+        assert flat.num_steps == r.num_steps
+        shuffled = flat.shuffle()
+        assert sorted(shuffled.reward.flatten().tolist()) == list(range(6))
+        for part in shuffled.split(4):
+            assert part.returns is not None
+            assert part.advantage is not None
+            assert torch.equal(part.returns, part.reward + 10)
+            assert torch.equal(part.advantage, -part.reward)
+            assert torch.equal(part.action, part.reward.long())
+            assert torch.equal(part.observation[..., 0], part.reward)
+            assert part.policy_version == 3
+
+
+def test_steps_of_a_recurrent_policy_stay_in_order() -> None:
+    """Whole environments are mixed, each with its recurrent state."""
+    r = rollout(0, batch=5)
+    r.returns = r.reward + 10
+    r.recurrent_state = r.reward[:1, :, None].clone()
+    shuffled = r.single_steps().shuffle()
+    assert shuffled.reward.shape == r.reward.shape
+    assert torch.equal(state_of(shuffled)[0, :, 0], shuffled.reward[0])
+    assert torch.equal(shuffled.reward[1:], shuffled.reward[:1] + torch.tensor([[5.0], [10.0]]))
+    assert sorted(shuffled.reward[0].tolist()) == list(range(5))
+
+
 def test_cat_puts_environments_side_by_side() -> None:
     """They are in order along B. The oldest policy version counts, and all episodes are kept."""
     a, b = rollout(0, policy_version=7), rollout(100, batch=1, policy_version=5)

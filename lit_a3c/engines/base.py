@@ -177,6 +177,9 @@ class Learner(Protocol):
     def needs_behaviour_log_prob(self) -> bool:
         """Whether rollouts must carry the log-probabilities of their actions."""
 
+    def with_returns(self, rollout: Rollout) -> Rollout:
+        """A rollout with returns and advantages by the present weights, for several passes over it."""
+
     def modules(self) -> Iterator[nn.Module]:
         """Itself and all modules in it."""
 

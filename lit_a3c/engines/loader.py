@@ -36,7 +36,9 @@ class RolloutLoader:
         batches_started: Gives the minibatches of the present epoch that Lightning has started.
         device: Where the learner is. Several rollouts are moved there together.
         learners: The learners that make their updates in step; one by default.
-        num_passes: How often each rollout is learned from. Each pass after the first mixes the environments anew.
+        num_passes: How often each rollout is learned from. With several, each pass has the steps in a random order, or
+            the environments where the policy is recurrent.
+        with_returns: Gives a rollout its returns before several passes.
     """
 
     def __init__(
@@ -50,10 +52,12 @@ class RolloutLoader:
         device: torch.device = CPU,
         learners: Learners | None = None,
         num_passes: int = 1,
+        with_returns: Callable[[Rollout], Rollout] = lambda rollout: rollout,
     ) -> None:
         self._source, self._ledger, self._batches_started = source, ledger, batches_started
         self._last_step, self._num_minibatches, self._num_passes = last_step, num_minibatches, num_passes
         self._rollouts, self._steps, self._device = config.rollouts_per_update, config.steps_per_update, device
+        self._with_returns = with_returns
         self._single = config.steps_per_update == config.rollout_length * config.envs_per_worker
         self._staging: RolloutStaging | None = None
         self._resumable = config.resumable
@@ -90,6 +94,8 @@ class RolloutLoader:
             if isinstance(rollout, AppliedUpdates):
                 yield rollout
                 continue
+            if self._num_passes > 1:
+                rollout = self._with_returns(rollout.to(self._device)).single_steps()
             self._begin_pass(rollout, self._num_passes - 1)
 
     def _has_minibatch(self) -> bool:
@@ -100,7 +106,8 @@ class RolloutLoader:
 
     def _begin_pass(self, rollout: Rollout, passes_left: int) -> None:
         """Learn from a rollout, and as often again as there are passes left."""
-        self._minibatches.extend(rollout.split(self._num_minibatches))
+        order = rollout.shuffle() if self._num_passes > 1 else rollout
+        self._minibatches.extend(order.split(self._num_minibatches))
         self._rollout, self._passes_left = (rollout if passes_left else None), passes_left
 
     def _several(self) -> Rollout | None:

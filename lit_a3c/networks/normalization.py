@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -87,6 +87,11 @@ class ReturnScale(nn.Module):
     The value head then predicts numbers of unit scale whatever the rewards, and one learning rate and value
     coefficient serve all tasks. The statistics are buffers, saved with the weights.
 
+    Returns are bootstrapped from the value head itself. If its outputs grew with the scale, the returns would grow with
+    them, and the scale again, without end. So the weights of the head are multiplied by the old scale over the new one,
+    which leaves its values as they are in units of the rewards (PopArt, van Hasselt et al. 2016, arXiv:1602.07714, here
+    without the shift).
+
     Args:
         eps: Added to the variance.
     """
@@ -94,6 +99,7 @@ class ReturnScale(nn.Module):
     def __init__(self, eps: float = 1e-8) -> None:
         super().__init__()
         self.norm = RunningNorm([], eps=eps)
+        self._old_over_new = torch.ones(())
 
     @property
     def scale(self) -> Tensor:
@@ -108,6 +114,24 @@ class ReturnScale(nn.Module):
         """The value head's outputs to returns."""
         return values * self.scale
 
-    def update(self, returns: Tensor) -> None:
-        """Take returns of any shape into the statistics."""
+    def update(self, returns: Tensor, merge: Callable[[RunningNorm], None] = lambda norm: None) -> None:
+        """Take returns of any shape into the statistics.
+
+        Args:
+            returns: In units of the rewards.
+            merge: Lets several learners take their returns together.
+        """
+        old = self.scale
         self.norm.update(returns.flatten())
+        merge(self.norm)
+        self._old_over_new = self._old_over_new * old / self.scale
+
+    @torch.no_grad()
+    def carry_over(self, value_head: nn.Module) -> None:
+        """Give a linear head the outputs, in units of the rewards, that it had before the updates since the last call.
+
+        It comes after the optimizer's step, when the gradients of the old weights have been applied.
+        """
+        for parameter in value_head.parameters():
+            parameter.mul_(self._old_over_new)
+        self._old_over_new = torch.ones(())

@@ -64,7 +64,7 @@ def test_a_disk_that_stays_full_does_not_change_the_end(tmp_path: Path) -> None:
     assert any("rows of the metrics could not be written before the end" in message for message in run.messages)
 
 
-@pytest.mark.campaign
+@pytest.mark.exhaustive
 def test_a_read_only_disk_does_not_end_a_training(tmp_path: Path) -> None:
     """As the kernel makes one that has errors."""
     (tmp_path / "runs").mkdir()

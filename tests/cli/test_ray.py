@@ -43,8 +43,8 @@ def test_other_engines_do_not_import_it() -> None:
     assert done.stdout.strip() == "['lit_a3c.engines.ray_pool.options']"
 
 
-@pytest.mark.campaign
-@pytest.mark.parametrize("signum", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_leaves_nothing_behind(tmp_path: Path, signum: signal.Signals) -> None:
     """It reaches the whole process group, that of a cluster of this machine included."""
     pytest.importorskip("ray")

@@ -73,7 +73,7 @@ def test_nohup_goes_on_without_its_terminal_and_its_reader(tmp_path: Path) -> No
             os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.campaign
+@pytest.mark.exhaustive
 def test_a_signal_in_the_last_video_costs_the_video_only(tmp_path: Path) -> None:
     """Its episode has no end, here. ``last.ckpt`` has been written before it."""
     run = tmp_path / RUN

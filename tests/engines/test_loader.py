@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,20 @@ ROLLOUT = ENVS * LENGTH
 
 @contextmanager
 def loading(
-    num_minibatches: int = 1, started: int = 0, env_id: str = "CartPole-v1", passes: int = 1, **changes: Any
+    num_minibatches: int = 1,
+    started: int = 0,
+    env_id: str = "CartPole-v1",
+    passes: int = 1,
+    with_returns: Callable[[Rollout], Rollout] = lambda rollout: rollout,
+    **changes: Any,
 ) -> Iterator[tuple[RolloutLoader, StepLedger]]:
     """A loader of serial rollouts, and the ledger."""
     config, policy = setting(env_id, "serial", envs=ENVS, length=LENGTH)
     config = dataclasses.replace(config, **changes)
     ledger = StepLedger()
     source = make_source(config, policy, ledger)
-    loader = RolloutLoader(source, config, ledger, TOTAL_STEPS, num_minibatches, lambda: started, num_passes=passes)
+    counts = (ledger, TOTAL_STEPS, num_minibatches, lambda: started)
+    loader = RolloutLoader(source, config, *counts, num_passes=passes, with_returns=with_returns)
     with closing(loader):
         yield loader, ledger
 
@@ -122,30 +128,45 @@ def test_further_minibatches_refresh_the_weights() -> None:
     assert events == ["publish", "minibatch", "refresh", "minibatch", "refresh", "minibatch"] * 2
 
 
-def test_each_pass_has_all_steps_in_minibatches_of_other_environments() -> None:
-    """Three passes: the first as the rollout came, and with its episodes. The weights are refreshed for each update."""
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_each_pass_has_all_steps_in_an_order_of_its_own(recurrent: bool) -> None:
+    """Single steps, or whole environments of a recurrent policy. The first pass of three has the episodes.
+
+    The weights are refreshed for each update. Returns are asked for once a rollout.
+    """
     refreshed = []
-    with loading(2, passes=3) as (loader, ledger):
+    rollouts = []
+
+    def with_returns(rollout: Rollout) -> Rollout:
+        state = torch.zeros(1, ENVS, 2) if recurrent else None
+        rollout = dataclasses.replace(
+            rollout, returns=rollout.reward + 1, advantage=-rollout.reward, recurrent_state=state
+        )
+        rollouts.append(copied(rollout))
+        return rollout
+
+    with loading(2, passes=3, with_returns=with_returns) as (loader, ledger):
         loader._source.refresh = lambda: refreshed.append(ledger.updates.total)  # type: ignore[method-assign]
         minibatches = []
         for _, minibatch in zip(range(12), loader, strict=False):
             minibatches.append(copied(minibatch))
             learn(ledger, minibatch)
     assert refreshed == [1, 2, 3, 4, 5, 7, 8, 9, 10, 11]
-    for rollout in (minibatches[:6], minibatches[6:]):
+    assert len(rollouts) == 2
+    for first, rollout in zip(rollouts, (minibatches[:6], minibatches[6:]), strict=True):
         passes = [Rollout.cat(rollout[i : i + 2]) for i in (0, 2, 4)]
+        whole = first if recurrent else first.single_steps()
         assert [part.repeated for part in rollout] == [False, False, True, True, True, True]
         assert len({part.policy_version for part in rollout}) == 1
         assert not any(part.episodes for part in rollout[1:])
         orders = []
         for again in passes:
-            order = [int((passes[0].observation[0] == column).all(-1).nonzero()) for column in again.observation[0]]
-            assert sorted(order) == list(range(ENVS))
+            order = [int((whole.observation[0] == column).all(-1).nonzero()) for column in again.observation[0]]
+            assert sorted(order) == list(range(ENVS if recurrent else ROLLOUT))
             orders.append(order)
             for name, tensor in again.tensors().items():
-                assert torch.equal(tensor, passes[0].tensors()[name][:, order]), name
-        assert orders[0] == list(range(ENVS))
-        assert orders[1] != orders[0]
+                assert torch.equal(tensor, whole.tensors()[name][:, order]), name
+        assert orders[0] != orders[1] != orders[2]
     assert ledger.learned.total == 2 * ROLLOUT
 
 

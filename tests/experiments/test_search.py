@@ -131,7 +131,7 @@ def test_a_search_whose_first_trials_fail_ends(tmp_path: Path) -> None:
         assert [row["state"] for row in csv.DictReader(file)][:3] == ["fail"] * 3
 
 
-@pytest.mark.campaign
+@pytest.mark.exhaustive
 def test_a_killed_search_goes_on_and_its_best_is_a_config(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(
         "model.optimizer.lr: {low: 1.0e-4, high: 1.0e-2, log: true}\nmodel.anneal_lr: {choices: [true, false]}\n"
