@@ -43,7 +43,7 @@ TASKS = {
     "pong": Task("ALE/Pong-v5", "atari.yaml", {"async": 2.5, "hogwild": 3.5}, {"envs_per_worker": 32}),
     "halfcheetah": Task(
         "HalfCheetah-v5",
-        "mujoco.yaml",
+        "mujoco_beta.yaml",
         {"async": 1.5, "hogwild": 3.0},
         {"envs_per_worker": 128, "num_minibatches": 4},
     ),

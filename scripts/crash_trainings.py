@@ -20,7 +20,7 @@ OPTIONS = (
 )
 CONFIGS = {
     "cartpole": ("--data.total_steps=100000000", "--trainer.val_check_interval=400", "--data.eval_episodes=2"),
-    "mujoco": ("--data.total_steps=100000000", "--trainer.val_check_interval=400", "--data.eval_episodes=1"),
+    "mujoco_beta": ("--data.total_steps=100000000", "--trainer.val_check_interval=400", "--data.eval_episodes=1"),
     "atari": ("--data.total_steps=100000000", "--trainer.val_check_interval=1000000", "--data.atari.sticky=0.25"),
 }
 

@@ -36,7 +36,7 @@ class Task(NamedTuple):
 
 TASKS = {
     "cartpole": Task("cartpole.yaml", 200_000, 16, 475.0),
-    "half_cheetah": Task("mujoco.yaml", 300_000, 8),
+    "half_cheetah": Task("mujoco_beta.yaml", 300_000, 8),
 }
 
 

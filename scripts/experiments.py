@@ -13,10 +13,10 @@ MUJOCO = tuple(
     )
 )
 WITHOUT_CONTACT = dict.fromkeys(
-    ("Ant-v5", "Humanoid-v5"), ("--data.env_kwargs={include_cfrc_ext_in_observation: false}",)
+    ("Ant-v5", "Humanoid-v5", "HumanoidStandup-v5"), ("--data.env_kwargs={include_cfrc_ext_in_observation: false}",)
 )
 """Without the 78 contact forces, which were zeros in the tasks of the published scores. The experiment
-``mujoco-contact`` has them."""
+``beta-contact`` has them."""
 BFLOAT16 = ("--trainer.precision=bf16-mixed",)
 """Faster where the processor computes in bfloat16 itself, as with AMX."""
 LARGE_UPDATES = ("--data.envs_per_worker=32", "--model.optimizer.lr=1.4e-3", "--trainer.val_check_interval=1500")
@@ -46,11 +46,16 @@ class Experiment:
     of_environment: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-MUJOCO_1M = Experiment("mujoco", MUJOCO, 1_000_000, (0, 1, 2, 3, 4), test_episodes=20, of_environment=WITHOUT_CONTACT)
+MUJOCO_1M = Experiment(
+    "mujoco", (*MUJOCO, "Pusher-v5", "HumanoidStandup-v5"), 1_000_000, (0, 1, 2, 3, 4), of_environment=WITHOUT_CONTACT
+)
+BETA_1M = replace(MUJOCO_1M, config="mujoco_beta", environments=MUJOCO, test_episodes=20)
 EXPERIMENTS = {
     "mujoco-1m": MUJOCO_1M,
     "mujoco-3m": replace(MUJOCO_1M, total_steps=3_000_000, seeds=(0, 1, 2)),
-    "mujoco-contact": replace(MUJOCO_1M, environments=tuple(WITHOUT_CONTACT), seeds=(0,), of_environment={}),
+    "beta-1m": BETA_1M,
+    "beta-3m": replace(BETA_1M, total_steps=3_000_000, seeds=(0, 1, 2)),
+    "beta-contact": replace(BETA_1M, environments=("Ant-v5", "Humanoid-v5"), seeds=(0,), of_environment={}),
     "swimmer": Experiment("swimmer", ("Swimmer-v5",), 1_000_000, (0, 1, 2, 3, 4), test_episodes=20),
     "pong": Experiment("atari", ("ALE/Pong-v5",), 2_000_000, options=(*BFLOAT16, *LARGE_UPDATES)),
     "breakout": Experiment("atari", ("ALE/Breakout-v5",), 10_000_000, options=BFLOAT16),
@@ -73,9 +78,9 @@ ABLATIONS = {
     "no-observation-scale": ("--model.body.normalize=false",),
     "eps-1e-5": ("--model.optimizer.eps=1e-5", "--model.optimizer.initial_accumulator_value=0"),
 }
-"""Parts of ``mujoco.yaml``, each taken away or changed alone. Every update is of 80 steps in all of them."""
+"""Parts of ``mujoco_beta.yaml``, each taken away or changed alone. Every update is of 80 steps in all of them."""
 ABLATED = ("Hopper-v5", "Walker2d-v5", "HalfCheetah-v5")
 EXPERIMENTS |= {
-    f"ablation-{name}": replace(MUJOCO_1M, environments=ABLATED, seeds=(0, 1, 2), options=options)
+    f"ablation-{name}": replace(BETA_1M, environments=ABLATED, seeds=(0, 1, 2), options=options)
     for name, options in ABLATIONS.items()
 }

@@ -1,6 +1,6 @@
 """What ``lit-a3c play --follow`` takes from the training that it follows: steps per second with it and without it.
 
-    python scripts/follow.py [--config mujoco.yaml] [--env_id HalfCheetah-v5] [--rounds 3] [--seconds 30]
+    python scripts/follow.py [--config mujoco_beta.yaml] [--env_id HalfCheetah-v5] [--rounds 3] [--seconds 30]
 
 In each round the same training runs twice, in turns: alone, and while a page shows its best agent to one viewer, who
 reads every image. Both are confined to the same cores. The window of time begins ``--warm_up`` seconds after the start
@@ -92,7 +92,7 @@ def speed(arguments: argparse.Namespace, follow: bool) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default="mujoco.yaml")
+    parser.add_argument("--config", default="mujoco_beta.yaml")
     parser.add_argument("--env_id", default="HalfCheetah-v5")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--warm_up", type=float, default=30)

@@ -42,7 +42,7 @@ from lit_a3c.metrics.train_metrics import TrainMetrics
 from lit_a3c.optim import LinearSchedule
 from lit_a3c.rollout import Rollout
 
-TASKS = {"cartpole": "cartpole.yaml", "halfcheetah": "mujoco.yaml", "pong": "atari.yaml"}
+TASKS = {"cartpole": "cartpole.yaml", "halfcheetah": "mujoco_beta.yaml", "pong": "atari.yaml"}
 """Each with its config."""
 DISTINCT = 8
 """Rollouts that are learned from in turns."""

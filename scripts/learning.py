@@ -71,9 +71,11 @@ TASKS = {
         ),
         episodes=20_000,
     ),
-    "lunar_lander": Task("mujoco", 200, options=LANDER),
-    "lunar_lander_continuous": Task("mujoco", 200, options=(*LANDER, "--data.env_kwargs={continuous: true}")),
-    "bipedal_walker": Task("mujoco", 250, options=("--data.env_id=BipedalWalker-v3", "--data.total_steps=1_500_000")),
+    "lunar_lander": Task("mujoco_beta", 200, options=LANDER),
+    "lunar_lander_continuous": Task("mujoco_beta", 200, options=(*LANDER, "--data.env_kwargs={continuous: true}")),
+    "bipedal_walker": Task(
+        "mujoco_beta", 250, options=("--data.env_id=BipedalWalker-v3", "--data.total_steps=1_500_000")
+    ),
     "minigrid_empty": Task("minigrid", 0.9),
     "minigrid_door_key": Task(
         "minigrid",
@@ -81,7 +83,7 @@ TASKS = {
         options=("--data.env_id=minigrid:MiniGrid-DoorKey-5x5-v0", "--data.total_steps=1_000_000"),
     ),
     "fetch_reach": Task(
-        "mujoco", -5, options=("--data.env_id=gymnasium_robotics:FetchReach-v4", "--data.total_steps=500_000")
+        "mujoco_beta", -5, options=("--data.env_id=gymnasium_robotics:FetchReach-v4", "--data.total_steps=500_000")
     ),
 }
 

@@ -1,14 +1,14 @@
 r"""The table and the curves of what ``reproduce.py`` measured, beside published scores and beside Stable-Baselines3.
 
-    python scripts/report.py docs/results/mujoco-1m.csv --reference docs/results/published_mujoco.csv \
-        --columns tianshou_a2c_1M sb3zoo_a2c_1M --curves docs/mujoco-1m.png
+    python scripts/report.py docs/results/beta-1m.csv --reference docs/results/published_mujoco.csv \
+        --columns tianshou_a2c_1M sb3zoo_a2c_1M --curves docs/beta-1m.png
 
 Prints a Markdown table with a line for each environment: the mean of the test scores of the best checkpoints over the
 seeds, their standard deviation, the 95% bootstrap interval of the mean, and the mean of the last policies. The curves
 are the validations of each seed and their mean. The first published column is drawn into them. ``--beside`` takes a
 file of ``sb3.py``, and its curves are drawn into the same panels.
 
-    python scripts/report.py docs/results/mujoco-1m.csv --ablations docs/results/ablation-*.csv
+    python scripts/report.py docs/results/beta-1m.csv --ablations docs/results/ablation-*.csv
 
 prints instead what each change does: mean and standard deviation over the seeds that it has been tried with.
 """

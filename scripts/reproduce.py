@@ -1,8 +1,8 @@
 """Train and score configs x environments x seeds through the command line: one CSV row per evaluation.
 
-    python scripts/reproduce.py mujoco-1m [--environments Hopper-v5 ...] [--seeds 0 1] [--jobs 2] [options of fit]
+    python scripts/reproduce.py beta-1m [--environments Hopper-v5 ...] [--seeds 0 1] [--jobs 2] [options of fit]
     python scripts/reproduce.py 'ablation-*'
-    python scripts/report.py docs/results/mujoco-1m.csv
+    python scripts/report.py docs/results/beta-1m.csv
 
 The experiments stand in ``experiments.py``, and each is made as ``lit-a3c sweep`` makes one. One that was interrupted
 goes on where it was: a finished run is known by its rows in ``docs/results/EXPERIMENT.csv``, and an unfinished run goes

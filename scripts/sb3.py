@@ -2,7 +2,7 @@ r"""Stable-Baselines3's A2C with its zoo's hyperparameters, scored as ``reproduc
 
     python scripts/sb3.py halfcheetah --seeds 0 1 2
     python scripts/sb3.py pong
-    python scripts/report.py docs/results/mujoco-1m.csv --beside docs/results/sb3-halfcheetah.csv \
+    python scripts/report.py docs/results/beta-1m.csv --beside docs/results/sb3-halfcheetah.csv \
         --environments HalfCheetah-v5 --curves docs/halfcheetah-sb3.png --axis seconds
 
 Writes ``docs/results/sb3-TASK.csv``, a row for each evaluation. A seed that has rows there is not trained again. For

@@ -89,10 +89,10 @@ def test_a_config_builds_on_another(cli: Lightning, tmp_path: Path) -> None:
     config = printed(cli, "--config", "configs/mine.yaml")
     assert (config["model"]["gamma"], config["model"]["gae_lambda"]) == (0.7, 0.6)
     assert config["data"]["rollout_length"] == 100  # of swimmer.yaml
-    assert config["data"]["envs_per_worker"] == 8  # of mujoco.yaml, on which swimmer.yaml builds
+    assert config["data"]["envs_per_worker"] == 8  # of mujoco_beta.yaml, on which swimmer.yaml builds
     assert config["model"]["optimizer"]["init_args"] == {
         **{"lr": 1.4e-3, "alpha": 0.99},  # of swimmer.yaml and of the class
-        **{"eps": 1e-10, "initial_accumulator_value": 1e-4},  # of mujoco.yaml
+        **{"eps": 1e-10, "initial_accumulator_value": 1e-4},  # of mujoco_beta.yaml
     }
 
 

@@ -12,7 +12,7 @@ from tests.cli.conftest import Refused
 
 CARTPOLE, MUJOCO, ATARI = (
     ["fit", "--config", config, "--engine", "serial", "--data.total_steps", "1"]
-    for config in ("cartpole.yaml", "mujoco.yaml", "atari.yaml")
+    for config in ("cartpole.yaml", "mujoco_beta.yaml", "atari.yaml")
 )
 """Should an option be accepted one day, it trains for one step."""
 
@@ -101,19 +101,23 @@ IN_CONFIG = {
         "model.body.gain",
     ),
     "model.head.init_concentratio": (
-        "mujoco.yaml",
+        "mujoco_beta.yaml",
         "model: {head: {class_path: lit_a3c.BetaHead, init_args: {init_concentratio: 1}}}",
         "model.head.init_concentration",
     ),
     "model.head.box.init_concentratio": (
-        "mujoco.yaml",
+        "mujoco_beta.yaml",
         "model: {head: {class_path: JointHead, init_args: {box: {class_path: BetaHead, "
         "init_args: {init_concentratio: 1}}}}}",
         "model.head.box.init_concentration",
     ),
-    "model.head.class_pth": ("mujoco.yaml", "model: {head: {class_pth: lit_a3c.BetaHead}}", "model.head.class_path"),
+    "model.head.class_pth": (
+        "mujoco_beta.yaml",
+        "model: {head: {class_pth: lit_a3c.BetaHead}}",
+        "model.head.class_path",
+    ),
     "model.recurrent.hidden_siz": (
-        "mujoco.yaml",
+        "mujoco_beta.yaml",
         "model: {recurrent: {class_path: lit_a3c.LSTM, init_args: {hidden_siz: 3}}}",
         "model.recurrent.hidden_size",
     ),
@@ -200,6 +204,8 @@ def test_an_option_without_a_suggestion(name: str, refused: Refused) -> None:
 
 
 def test_a_class_path_beside_options(refused: Refused) -> None:
-    Path("mine.yaml").write_text("base: mujoco.yaml\nmodel: {head: {class_path: lit_a3c.BetaHead, init_arg: {}}}\n")
+    Path("mine.yaml").write_text(
+        "base: mujoco_beta.yaml\nmodel: {head: {class_path: lit_a3c.BetaHead, init_arg: {}}}\n"
+    )
     message = refused("fit", "--config", "mine.yaml")
     assert message == "beside '--model.head.class_path' there may be '--model.head.init_args' and nothing else."

@@ -35,11 +35,17 @@ def said(capfd: pytest.CaptureFixture[str], *args: str) -> list[str]:
 @pytest.mark.parametrize(
     ("config", "env_id", "body", "head", "lines"),
     [
-        ("mujoco", "InvertedPendulum-v5", MLPBody, BetaHead, []),
-        ("mujoco", "CartPole-v1", MLPBody, CategoricalHead, ["BetaHead -> CategoricalHead"]),
-        ("mujoco", "Blackjack-v1", DictBody, CategoricalHead, ["MLPBody -> DictBody", "BetaHead -> CategoricalHead"]),
-        ("mujoco", dummy("Car"), MLPBody, JointHead, ["BetaHead -> JointHead"]),
-        ("mujoco", dummy("HalfBox"), MLPBody, GaussianHead, ["BetaHead -> GaussianHead"]),
+        ("mujoco_beta", "InvertedPendulum-v5", MLPBody, BetaHead, []),
+        ("mujoco_beta", "CartPole-v1", MLPBody, CategoricalHead, ["BetaHead -> CategoricalHead"]),
+        (
+            "mujoco_beta",
+            "Blackjack-v1",
+            DictBody,
+            CategoricalHead,
+            ["MLPBody -> DictBody", "BetaHead -> CategoricalHead"],
+        ),
+        ("mujoco_beta", dummy("Car"), MLPBody, JointHead, ["BetaHead -> JointHead"]),
+        ("mujoco_beta", dummy("HalfBox"), MLPBody, GaussianHead, ["BetaHead -> GaussianHead"]),
         ("atari", "Pendulum-v1", MLPBody, GaussianHead, ["A3CBody -> MLPBody"]),
         ("atari", dummy("Clues"), DictBody, CategoricalHead, ["A3CBody -> DictBody"]),
     ],
@@ -60,8 +66,8 @@ def test_a_config_serves_any_space(
 
 def test_a_part_is_used_for_the_components_that_it_fits(capfd: pytest.CaptureFixture[str]) -> None:
     """With the options that the config gives it."""
-    said(capfd, *FIT, "--config", "mujoco.yaml", "--data.env_id", dummy("Car"))
-    said(capfd, *FIT, "--config", "mujoco.yaml", "--data.env_id", "Blackjack-v1")
+    said(capfd, *FIT, "--config", "mujoco_beta.yaml", "--data.env_id", dummy("Car"))
+    said(capfd, *FIT, "--config", "mujoco_beta.yaml", "--data.env_id", "Blackjack-v1")
     models = [yaml.safe_load(file.read_text())["model"] for file in sorted(Path().rglob("config.yaml"))]
     assert models[0]["body"]["init_args"]["vector"] == {
         "class_path": "lit_a3c.MLPBody",
@@ -79,7 +85,7 @@ def test_a_part_is_used_for_the_components_that_it_fits(capfd: pytest.CaptureFix
     ],
 )
 def test_what_the_user_names_is_not_replaced(options: list[str], message: str, refused: Refused) -> None:
-    assert message in refused(*FIT, "--config", "mujoco.yaml", "--data.env_id", "CartPole-v1", *options)
+    assert message in refused(*FIT, "--config", "mujoco_beta.yaml", "--data.env_id", "CartPole-v1", *options)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.commands import ROOT, Lightning, launch, read, script
 
 def reproduce(directory: Path, *options: str) -> str:
     task = [
-        "mujoco-1m",
+        "beta-1m",
         "--output",
         str(directory / "results"),
         "--environments",
@@ -29,14 +29,14 @@ def reproduce(directory: Path, *options: str) -> str:
 
 @pytest.mark.exhaustive
 def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
-    run = tmp_path / "runs/reproduce/mujoco-1m/InvertedPendulum-v5/seed0"
+    run = tmp_path / "runs/reproduce/beta-1m/InvertedPendulum-v5/seed0"
     assert "seed 0" in reproduce(tmp_path, "--trainer.max_steps", "20")
     assert 0 < read(run / "checkpoints/last.ckpt")["steps"] < 3200
-    (tmp_path / "results/mujoco-1m.csv").unlink()
+    (tmp_path / "results/beta-1m.csv").unlink()
     for score in run.glob("test-*.json"):
         score.unlink()
     assert "seed 0" in reproduce(tmp_path, "--trainer.max_steps", "-1")
-    with (tmp_path / "results/mujoco-1m.csv").open(newline="") as file:
+    with (tmp_path / "results/beta-1m.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["evaluation"] for row in rows[-2:]] == ["best", "last"]
     assert int(rows[-1]["steps"]) >= 3200
@@ -54,12 +54,12 @@ def test_a_task_may_have_options_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp
     from reproduce import sweep_of
 
     chosen = Namespace(environments=["Ant-v5", "Reacher-v5"], seeds=[0], jobs=1, output=tmp_path)
-    ant, reacher = sorted(sweep_of("mujoco-1m", chosen, ["--num_workers=3"]).runs, key=str)
+    ant, reacher = sorted(sweep_of("beta-1m", chosen, ["--num_workers=3"]).runs, key=str)
     assert "--data.env_kwargs={include_cfrc_ext_in_observation: false}" in ant.options
     assert not any("include_cfrc_ext" in option for option in reacher.options)
     assert (ant.workers, ant.total_steps, ant.cell.engine) == (3, 1_000_000, "hogwild")
     with pytest.raises(ConfigError, match=r"data\.rollout_length 0 must be"):
-        sweep_of("mujoco-1m", chosen, ["--data.rollout_length=0"])
+        sweep_of("beta-1m", chosen, ["--data.rollout_length=0"])
 
 
 def test_the_command_line_has_every_option_of_the_experiments(cli: Lightning, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ def test_tables_of_the_project_are_aggregated(cli: Lightning, tmp_path: Path) ->
 
 def test_intervals_of_aggregates_with_scores_of_a_file(cli: Lightning, tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("environment,zero,one\nHopper-v5,0,3000\nWalker2d-v5,0,3000\nAnt-v5,0,3000\n")
-    text = cli("score", str(ROOT / "docs/results/mujoco-1m.csv"), "--reference", "r.csv")
+    text = cli("score", str(ROOT / "docs/results/beta-1m.csv"), "--reference", "r.csv")
     iqm = next(line for line in text.splitlines() if line.startswith("IQM"))
     value, low, high = (float(word) for word in iqm.replace("(", "").replace(")", "").split() if word[0].isdigit())
     assert low < value < high
