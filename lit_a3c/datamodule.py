@@ -50,6 +50,9 @@ class RolloutDataModule(LightningDataModule):
         num_passes: How often each rollout is learned from, ``num_minibatches`` updates each time. With more than one,
             minibatches are of steps in random order, or of random environments where the policy is recurrent. It needs
             the module's ``vtrace``, which corrects for the updates since the actions were taken.
+        temperature_spread: The largest temperature that an environment acts at, and the reciprocal of the smallest. The
+            environments of all workers have temperatures between them, so that they explore differently. At 1 all act
+            with the policy itself. More needs the module's ``vtrace``. Evaluation is not affected.
         rollouts_per_update: Rollouts that are learned from side by side, so that there are fewer, larger updates. With
             ``async`` they are taken as they come, from any worker. With ``sync`` and ``serial`` they are so many of
             every worker, one after the other, with the same weights. ``num_minibatches`` is of all of them together.
@@ -94,6 +97,7 @@ class RolloutDataModule(LightningDataModule):
         rollout_length: int = 5,
         num_minibatches: int = 1,
         num_passes: int = 1,
+        temperature_spread: float = 1.0,
         rollouts_per_update: int = 1,
         max_restarts: int = 10,
         worker_timeout: float = 120.0,
@@ -118,6 +122,7 @@ class RolloutDataModule(LightningDataModule):
         check_number("data.rollout_length", rollout_length, low=1, high=100_000, whole=True)
         check_number("data.num_minibatches", num_minibatches, low=1, whole=True)
         check_number("data.num_passes", num_passes, low=1, high=1000, whole=True)
+        check_number("data.temperature_spread", temperature_spread, low=1, high=100)
         check_number("data.rollouts_per_update", rollouts_per_update, low=1, high=1024, whole=True)
         check_number("data.max_restarts", max_restarts, low=0, whole=True)
         check_number("data.worker_timeout", worker_timeout, low=5)
@@ -136,7 +141,7 @@ class RolloutDataModule(LightningDataModule):
         self.envs_per_worker = envs_per_worker
         self.rollout_length = rollout_length
         self.num_minibatches = min(num_minibatches, envs_per_worker * rollouts_per_update)
-        self.num_passes = num_passes
+        self.num_passes, self.temperature_spread = num_passes, temperature_spread
         self.rollouts_per_update = rollouts_per_update
         self.max_restarts, self.worker_timeout, self.average_every = max_restarts, worker_timeout, average_every
         self.eval_episodes, self.test_episodes, self.predict_episodes = eval_episodes, test_episodes, predict_episodes
@@ -214,6 +219,7 @@ class RolloutDataModule(LightningDataModule):
             max_restarts=self.max_restarts,
             worker_timeout=self.worker_timeout,
             ray=self.ray,
+            temperature_spread=self.temperature_spread,
             elastic=self.ray is not None and not self.ray.sync and self.num_workers == "auto",
         )
 

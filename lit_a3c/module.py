@@ -133,7 +133,8 @@ class A3C(PolicyModule):
             if not rollout.repeated:
                 self.return_scale.update(returns, self.learners.merge)
             v_t, returns, advantage = map(self.return_scale, (v_t, returns, advantage))
-        advantage = self._restrain(advantage, log_ratio_t)
+        near = rollout.proximal_log_prob
+        advantage = self._restrain(advantage, log_ratio_t, None if near is None else log_prob_t.detach() - near)
 
         reduce = torch.mean if self.hparams["loss_reduction"] == "mean" else torch.sum
         policy_loss = reduce(losses.policy_gradient_loss(log_prob_t, advantage))
@@ -159,9 +160,9 @@ class A3C(PolicyModule):
         Args:
             rollout: ``[T, B]`` steps.
         """
-        output, _, log_ratio_t = self._evaluate(rollout)
+        output, log_prob_t, log_ratio_t = self._evaluate(rollout)
         returns, advantage = self._targets(rollout, output, log_ratio_t)
-        return replace(rollout, returns=returns, advantage=advantage)
+        return replace(rollout, returns=returns, advantage=advantage, proximal_log_prob=log_prob_t)
 
     def _evaluate(self, rollout: Rollout) -> tuple[PolicyOutput, Tensor, Tensor | None]:
         """What the network says of a rollout, with values in units of the rewards.
@@ -197,17 +198,22 @@ class A3C(PolicyModule):
             return returns, returns - v_t
         return vtrace(log_ratio_t.exp(), rollout.reward, discount, v_t, v_tp1, done, lambda_)
 
-    def _restrain(self, advantage: Tensor, log_ratio_t: Tensor | None) -> Tensor:
-        """The advantages that the policy learns from, weighed by the ratios, ``[T, B]``."""
+    def _restrain(self, advantage: Tensor, log_ratio_t: Tensor | None, log_moved_t: Tensor | None = None) -> Tensor:
+        """The advantages that the policy learns from, weighed by the ratios, ``[T, B]``.
+
+        ``log_moved_t`` is the log-ratio to the policy before the first pass; None for that to the one that acted. The
+        two differ where actors lag behind or act at a temperature, which uses up no part of the bound (Hilton et al.
+        2022, arXiv:2110.00641).
+        """
         if self.hparams["normalize_advantage"]:
             advantage = losses.standardize(advantage)
         if log_ratio_t is None:
             return advantage
         self.metrics.add("kl", losses.kl_divergence(log_ratio_t).mean())
-        ratio_t = log_ratio_t.exp()
-        rho_t = ratio_t.clamp(max=1)
+        rho_t = log_ratio_t.exp().clamp(max=1)
         if (clip_ratio := self.hparams["clip_ratio"]) is not None:
-            clipped = losses.has_moved_enough(ratio_t, advantage, clip_ratio)
+            moved_t = (log_ratio_t if log_moved_t is None else log_moved_t).exp()
+            clipped = losses.has_moved_enough(moved_t, advantage, clip_ratio)
             self.metrics.add("clip_fraction", clipped.float().mean())
             rho_t = rho_t.masked_fill(clipped, 0.0)
         return rho_t * advantage

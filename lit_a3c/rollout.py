@@ -40,6 +40,8 @@ class Rollout:
         returns: Targets of the value function, ``[T, B]``, in units of the rewards; only where they are known before
             the update, because several passes have the same.
         advantage: That of each action, ``[T, B]``; where there are returns.
+        proximal_log_prob: ``log pi(a_t|s_t)`` of the weights before the first pass, ``[T, B]``; where there are
+            returns.
         policy_version: Version of the weights that acted: the updates that had been applied to them. The oldest one,
             where several rollouts are side by side.
         policy_versions: That of each rollout, where several are side by side; else empty.
@@ -59,6 +61,7 @@ class Rollout:
     recurrent_state: Tensor | None = None
     returns: Tensor | None = None
     advantage: Tensor | None = None
+    proximal_log_prob: Tensor | None = None
     policy_version: int = 0
     policy_versions: tuple[int, ...] = ()
     batch_first: bool = False

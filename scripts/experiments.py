@@ -84,3 +84,30 @@ EXPERIMENTS |= {
     f"ablation-{name}": replace(BETA_1M, environments=ABLATED, seeds=(0, 1, 2), options=options)
     for name, options in ABLATIONS.items()
 }
+TRIED = {
+    "config": (),
+    "minibatches-of-256": ("--data.num_minibatches=4", "--trainer.val_check_interval=2500"),
+    "five-passes": ("--data.num_passes=5", "--trainer.val_check_interval=5000"),
+    "temperatures": ("--data.temperature_spread=1.5",),
+    "no-bound": ("--model.clip_ratio=null",),
+    "raw-advantages": ("--model.normalize_advantage=false",),
+    "no-return-scale": ("--model.normalize_returns=false",),
+    "lambda-0.9": ("--model.gae_lambda=0.9",),
+    "entropy": ("--model.entropy_coef=0.002",),
+    "sigma-1": ("--model.head.init_log_std=0",),
+    "beta": ("--model.head=lit_a3c.BetaHead",),
+    "lr-1e-3": ("--model.optimizer.lr=1e-3",),
+}
+"""Parts of ``mujoco.yaml``, each changed alone, on the tasks and seeds that it was chosen by."""
+EXPERIMENTS |= {
+    f"tried-{name}": replace(
+        MUJOCO_1M,
+        environments=ABLATED,
+        total_steps=300_000,
+        seeds=(10, 11),
+        test_episodes=20,
+        options=options,
+        of_environment={},
+    )
+    for name, options in TRIED.items()
+}

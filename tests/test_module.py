@@ -170,6 +170,21 @@ def test_a_step_that_has_moved_enough_teaches_the_policy_nothing() -> None:
     torch.testing.assert_close(module.training_step(r, 0), expected)
 
 
+def test_the_bound_is_around_the_policy_before_the_first_pass() -> None:
+    """A policy that acted at another temperature uses up nothing of it; V-trace's weight is by the one that acted."""
+    module = make_module(vtrace=True, clip_ratio=0.2)
+    advantage, far = torch.tensor([[2.0, -3.0]]), torch.full((1, 2), -1.0)
+    assert module._restrain(advantage, far)[0, 1] == 0
+    torch.testing.assert_close(module._restrain(advantage, far, torch.zeros(1, 2)), advantage / math.e)
+    assert module._restrain(advantage, far, far)[0, 1] == 0
+    r = make_rollout()
+    log_prob = module.policy(r.observation).distribution.log_prob(r.action).detach()
+    r.behaviour_log_prob = log_prob + 1
+    near = module.with_returns(r).proximal_log_prob
+    assert near is not None
+    torch.testing.assert_close(near, log_prob)
+
+
 def test_normalized_advantages_do_not_depend_on_the_scale_of_the_rewards() -> None:
     """The policy's loss is that of a thousand times the rewards, if values are a thousand times as large, too."""
     losses = []

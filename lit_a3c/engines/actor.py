@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from lit_a3c.engines.base import RolloutConfig, tensors_of
 from lit_a3c.networks.actor_critic import ActorCritic
 from lit_a3c.networks.agent import Agent
+from lit_a3c.networks.temperature import temperatures, tempered
 from lit_a3c.rollout import Rollout
 from lit_a3c.utils.shared_counter import SharedCounter
 
@@ -55,6 +57,10 @@ class Actor:
         self._agent = Agent(self._policy, config.envs_per_worker)
         self._behaviour_log_prob = config.behaviour_log_prob
         self._features: list[Tensor] = []
+        self._temperature: Tensor | None = None
+        if config.temperature_spread != 1:
+            first = worker * config.envs_per_worker
+            self._temperature = temperatures(config.temperature_spread, first, config.envs_per_worker)
         self._env = config.env.make(
             config.envs_per_worker, seed=config.worker_seed(worker), training=True, record=config.resumable
         )
@@ -75,10 +81,14 @@ class Actor:
     def _act(self, state: Any) -> Any:
         """TorchRL's view of the policy. A ``TensorDictModule`` would do the same for 0.15 ms more a step."""
         self._agent.reset(self._env.is_init)
-        state.set("action", self._agent.distribution(state.get("observation")).sample())
+        state.set("action", self._behaviour(self._agent.distribution(state.get("observation"))).sample())
         if self._behaviour_log_prob:
             self._features.append(self._agent.features)
         return state
+
+    def _behaviour(self, distribution: Distribution) -> Distribution:
+        """The policy at the temperatures of the environments, of batch shape ``[..., E]``."""
+        return distribution if self._temperature is None else tempered(distribution, self._temperature)
 
     def rollout(self, policy_version: int) -> Rollout:
         """``T`` more steps. The tensors are views of a buffer that the next call fills again.
@@ -96,7 +106,8 @@ class Actor:
 
         observation, action, log_prob = time_first("observation"), time_first("action"), None
         if self._behaviour_log_prob:  # of all steps at once: one by one costs a tenth of a step of HalfCheetah
-            log_prob = self._policy.distribution(torch.stack(self._features), observation).log_prob(action)
+            policy = self._policy.distribution(torch.stack(self._features), observation)
+            log_prob = self._behaviour(policy).log_prob(action)
         return Rollout(
             observation=observation,
             action=action,

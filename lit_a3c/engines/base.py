@@ -53,6 +53,7 @@ class RolloutConfig:
         worker_timeout: Seconds without a message after which a worker that is to act is replaced.
         ray: Options of the engine ``ray``.
         elastic: Whether there are to be as many workers as the machines have room for; with the engine ``ray`` only.
+        temperature_spread: The largest temperature that environments act at, and the reciprocal of the smallest.
     """
 
     env: EnvConfig
@@ -70,6 +71,7 @@ class RolloutConfig:
     worker_timeout: float = math.inf
     ray: RayOptions | None = None
     elastic: bool = False
+    temperature_spread: float = 1.0
 
     @property
     def steps_per_rollout(self) -> int:

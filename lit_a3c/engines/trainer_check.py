@@ -5,6 +5,7 @@ The page ``docs/lightning.md`` lists every option and callback of Lightning with
 
 from __future__ import annotations
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import (
     BaseFinetuning,
@@ -20,7 +21,9 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
+from lit_a3c.engines.base import Learner
 from lit_a3c.engines.hogwild.strategy import Hogwild
+from lit_a3c.networks.temperature import tempered
 from lit_a3c.utils import compat, compat_processes
 from lit_a3c.utils.errors import ConfigError
 
@@ -62,6 +65,7 @@ def check_trainer(trainer: Trainer) -> None:
         data = compat.datamodule_of(trainer)
         check_averaging(getattr(data, "average_every", None), trainer)
         check_passes(getattr(data, "num_passes", 1), trainer)
+        check_temperature(getattr(data, "temperature_spread", 1), trainer)
         _check_options(trainer)
         _check_callbacks(trainer)
 
@@ -103,6 +107,24 @@ def check_passes(num_passes: int, trainer: Trainer) -> None:
             f"data.num_passes {num_passes} needs V-trace, because the policy changes between two passes: "
             "--model.vtrace true. PPO's bound, --model.clip_ratio 0.2, keeps it near the one that acted."
         )
+
+
+def check_temperature(spread: float, trainer: Trainer) -> None:
+    """Refuse temperatures that nothing corrects for, or that the policy cannot have.
+
+    Raises:
+        ConfigError: The module does not correct for it, or its head gives a distribution without a temperature.
+    """
+    module = trainer.lightning_module
+    if spread == 1 or not isinstance(module, Learner):
+        return
+    if not module.needs_behaviour_log_prob:
+        raise ConfigError(
+            f"data.temperature_spread {spread:g} needs V-trace, because environments act with other policies than the "
+            "one that learns: --model.vtrace true."
+        )
+    features = torch.zeros(1, module.policy.encoder.num_features, device=module.policy.value.weight.device)
+    tempered(module.policy.head(features), torch.ones(1, device=features.device))
 
 
 def check_lone_rollouts(rollouts_per_update: int) -> None:

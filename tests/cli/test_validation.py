@@ -123,6 +123,15 @@ CONTRADICTIONS = {
         [*FIT, "--data.num_passes", "4"],
         ["data.num_passes 4 needs V-trace", "--model.vtrace true"],
     ),
+    "temperatures without a correction": (
+        [*FIT, "--data.temperature_spread", "2"],
+        ["data.temperature_spread 2 needs V-trace", "--model.vtrace true"],
+    ),
+    "temperatures of a mixture": (
+        ["fit", "--config", "mujoco.yaml", "--data.temperature_spread", "2", "--model.head", "lit_a3c.MixtureHead"],
+        ["data.temperature_spread: model.head gives a GaussianMixture"],
+    ),
+    "a temperature below": ([*FIT, "--data.temperature_spread", "0.5"], ["data.temperature_spread 0.5", "at least 1"]),
     "a bound without a correction": ([*FIT, "--model.clip_ratio", "0.2"], ["model.clip_ratio", "--model.vtrace true"]),
     "averagings of one learner": ([*FIT, "--data.average_every", "50"], ["data.average_every 50", "hogwild"]),
     "averagings without updates": (

@@ -15,6 +15,7 @@ from lit_a3c.engines.actor import Actor
 from lit_a3c.engines.base import tensors_of
 from lit_a3c.networks.actor_critic import ActorCritic
 from lit_a3c.networks.recurrent import LSTM
+from lit_a3c.networks.temperature import temperatures
 from lit_a3c.utils.errors import EnvError
 from lit_a3c.utils.shared_counter import SharedCounter
 from tests.dummy_envs import dummy
@@ -99,3 +100,22 @@ def test_a_state_goes_on_exactly() -> None:
             again = actor.rollout(0)
             assert_same_tensors(again, rollout)
             assert again.episodes == rollout.episodes
+
+
+def test_environments_act_at_temperatures_of_their_own() -> None:
+    """What is stamped is the probability of the policy at the environment's temperature, by the worker's number."""
+    config, policy = setting("CartPole-v1", "serial", envs=4, length=50)
+    config = dataclasses.replace(config, behaviour_log_prob=True, temperature_spread=4.0)
+    with torch.no_grad():
+        policy.head.logits.bias.copy_(torch.tensor([0.0, 2.0]))
+    for worker in (0, 1):
+        with closing(Actor(config, policy, worker, SharedCounter())) as actor:
+            rollout = actor.rollout(0)
+        logits = policy(rollout.observation).distribution.logits
+        stamped = rollout.behaviour_log_prob
+        assert stamped is not None
+        for env in range(4):
+            temperature = float(temperatures(4.0, 4 * worker + env, 1))
+            expected = torch.log_softmax(logits[:, env] / temperature, -1)
+            taken = expected.gather(-1, rollout.action[:, env, None]).squeeze(-1)
+            torch.testing.assert_close(stamped[:, env], taken)
