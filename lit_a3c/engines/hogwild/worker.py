@@ -7,6 +7,7 @@ shared optimizer state.
 
 from __future__ import annotations
 
+import functools
 import logging
 import select
 import warnings
@@ -26,7 +27,7 @@ from lit_a3c.engines.base import EngineHost, Learner, RolloutConfig, RolloutSour
 from lit_a3c.engines.hogwild.shared_state import SharedTrainState
 from lit_a3c.engines.hogwild.source import HogwildSource
 from lit_a3c.optim import parameters_of
-from lit_a3c.utils import compat, compat_processes
+from lit_a3c.utils import compat, compat_loop, compat_processes
 from lit_a3c.utils.signals import ignore_signals
 
 WORKER_OPTIONS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches", "precision")
@@ -124,14 +125,21 @@ class HogwildWorker(SingleDeviceStrategy):
 
     def optimizer_step(self, optimizer: Optimizer, closure: Callable[[], Any], model: Any = None, **kwargs: Any) -> Any:
         """Compute gradients at the local parameters and apply them to the shared ones."""
+        step = functools.partial(super().optimizer_step, optimizer, model=model, **kwargs)
+        return self._at_shared(step, closure)
 
+    def lean_optimizer_step(self, optimizer: Optimizer, closure: Callable[[], Any]) -> Any:
+        """The same, where the closure clips the gradients and no hook is to be called."""
+        return self._at_shared(optimizer.step, closure)
+
+    def _at_shared(self, step: Callable[..., Any], closure: Callable[[], Any]) -> Any:
         def closure_at_local() -> Any:
             result = closure()
             self._point_at(self._shared.parameters)
             return result
 
         try:
-            result = super().optimizer_step(optimizer, closure_at_local, model, **kwargs)
+            result = step(closure=closure_at_local)
         finally:
             self._point_at(self._local)
         self._report_if_due()
@@ -182,6 +190,7 @@ def work(rank_zero: Connection, number: int, config: WorkerConfig, shared: Share
     for name in ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"):
         options[name] = False
     trainer = Trainer(accelerator="cpu", devices=1, strategy=strategy, **options)
+    compat_loop.make_lean(trainer)
     rank_zero.recv()
     trainer.fit(module, data)
     if not strategy.orphaned:
