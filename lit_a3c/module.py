@@ -155,14 +155,15 @@ class A3C(PolicyModule):
 
     @torch.no_grad()
     def with_returns(self, rollout: Rollout) -> Rollout:
-        """A rollout with returns and advantages by the present weights. They hold for all passes over it.
+        """A rollout with returns and advantages by the present weights, for the next pass over it.
 
         Args:
-            rollout: ``[T, B]`` steps.
+            rollout: ``[T, B]`` steps. Those of an earlier pass keep the policy before the first one.
         """
         output, log_prob_t, log_ratio_t = self._evaluate(rollout)
         returns, advantage = self._targets(rollout, output, log_ratio_t)
-        return replace(rollout, returns=returns, advantage=advantage, proximal_log_prob=log_prob_t)
+        proximal = log_prob_t if rollout.proximal_log_prob is None else rollout.proximal_log_prob
+        return replace(rollout, returns=returns, advantage=advantage, proximal_log_prob=proximal)
 
     def _evaluate(self, rollout: Rollout) -> tuple[PolicyOutput, Tensor, Tensor | None]:
         """What the network says of a rollout, with values in units of the rewards.

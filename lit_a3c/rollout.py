@@ -38,7 +38,7 @@ class Rollout:
         recurrent_state: State of the policy's recurrent core before the first step, ``[1, B, S]``; only where the
             policy has one.
         returns: Targets of the value function, ``[T, B]``, in units of the rewards; only where they are known before
-            the update, because several passes have the same.
+            the update, because a pass mixes the steps.
         advantage: That of each action, ``[T, B]``; where there are returns.
         proximal_log_prob: ``log pi(a_t|s_t)`` of the weights before the first pass, ``[T, B]``; where there are
             returns.

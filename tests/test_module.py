@@ -239,7 +239,7 @@ def test_values_keep_their_meaning_when_the_scale_changes() -> None:
 
 @pytest.mark.parametrize("recurrent", [None, GRU])
 def test_returns_of_several_passes_are_those_of_the_first(recurrent: RecurrentFactory | None) -> None:
-    """In its own minibatch a rollout gives the loss that it gives without returns; later weights do not change them."""
+    """Together they give the loss that the rollout gives without returns. Those before the next pass are new ones."""
     module, r = make_module(recurrent=recurrent, vtrace=True, gae_lambda=0.9), make_rollout()
     if recurrent is not None:
         r.recurrent_state = torch.zeros(1, B, module.policy.recurrent_state_size)
@@ -252,9 +252,10 @@ def test_returns_of_several_passes_are_those_of_the_first(recurrent: RecurrentFa
     torch.testing.assert_close(module.training_step(known.single_steps().shuffle(), 0), expected)
     with torch.no_grad():
         module.policy.value.bias += 10
-    again = module.with_returns(r).returns
-    assert again is not None
-    assert not torch.allclose(again, known.returns)
+    again = module.with_returns(known.repeat())
+    assert again.returns is not None
+    assert not torch.allclose(again.returns, known.returns)
+    assert again.proximal_log_prob is known.proximal_log_prob
     assert float(module.training_step(known, 0).detach()) > float(
         expected.detach()
     )  # the values moved, and the targets did not

@@ -38,7 +38,7 @@ class RolloutLoader:
         learners: The learners that make their updates in step; one by default.
         num_passes: How often each rollout is learned from. With several, each pass has the steps in a random order, or
             the environments where the policy is recurrent.
-        with_returns: Gives a rollout its returns before several passes.
+        with_returns: Gives a rollout its returns before each of several passes.
     """
 
     def __init__(
@@ -80,9 +80,11 @@ class RolloutLoader:
             torch.set_rng_state(self._random_state)
             self._random_state = None
         while True:
-            while self._has_minibatch():
+            while self._minibatches or self._rollout is not None:
+                if self._rollout is not None and not self._minibatches:
+                    self._begin_pass(self._rollout.repeat(), self._passes_left - 1)
                 yield self._minibatches.popleft()
-                if self._has_minibatch():
+                if self._minibatches or self._rollout is not None:
                     self._source.refresh()
             self._source.publish(self._ledger.updates.total)
             self._acting = True
@@ -94,20 +96,15 @@ class RolloutLoader:
             if isinstance(rollout, AppliedUpdates):
                 yield rollout
                 continue
-            if self._num_passes > 1:
-                rollout = self._with_returns(rollout.to(self._device)).single_steps()
             self._begin_pass(rollout, self._num_passes - 1)
-
-    def _has_minibatch(self) -> bool:
-        """Whether there is one left of the present rollout. A further pass begins where the last one has ended."""
-        if not self._minibatches and self._rollout is not None:
-            self._begin_pass(self._rollout.repeat(), self._passes_left - 1)
-        return bool(self._minibatches)
 
     def _begin_pass(self, rollout: Rollout, passes_left: int) -> None:
         """Learn from a rollout, and as often again as there are passes left."""
-        order = rollout.shuffle() if self._num_passes > 1 else rollout
-        self._minibatches.extend(order.split(self._num_minibatches))
+        steps = rollout
+        if self._num_passes > 1:
+            rollout = self._with_returns(rollout.to(self._device))
+            steps = rollout.single_steps().shuffle()
+        self._minibatches.extend(steps.split(self._num_minibatches))
         self._rollout, self._passes_left = (rollout if passes_left else None), passes_left
 
     def _several(self) -> Rollout | None:

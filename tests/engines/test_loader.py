@@ -132,16 +132,17 @@ def test_further_minibatches_refresh_the_weights() -> None:
 def test_each_pass_has_all_steps_in_an_order_of_its_own(recurrent: bool) -> None:
     """Single steps, or whole environments of a recurrent policy. The first pass of three has the episodes.
 
-    The weights are refreshed for each update. Returns are asked for once a rollout.
+    The weights are refreshed for each update. Returns are asked for before each pass, after the refresh.
     """
-    refreshed = []
+    refreshed: list[int] = []
     rollouts = []
 
     def with_returns(rollout: Rollout) -> Rollout:
+        assert ledger.updates.total == 2 * len(rollouts)
+        assert refreshed[-1:] == [ledger.updates.total] or not rollout.repeated
         state = torch.zeros(1, ENVS, 2) if recurrent else None
-        rollout = dataclasses.replace(
-            rollout, returns=rollout.reward + 1, advantage=-rollout.reward, recurrent_state=state
-        )
+        returns = rollout.reward + len(rollouts)
+        rollout = dataclasses.replace(rollout, returns=returns, advantage=-returns, recurrent_state=state)
         rollouts.append(copied(rollout))
         return rollout
 
@@ -152,15 +153,15 @@ def test_each_pass_has_all_steps_in_an_order_of_its_own(recurrent: bool) -> None
             minibatches.append(copied(minibatch))
             learn(ledger, minibatch)
     assert refreshed == [1, 2, 3, 4, 5, 7, 8, 9, 10, 11]
-    assert len(rollouts) == 2
-    for first, rollout in zip(rollouts, (minibatches[:6], minibatches[6:]), strict=True):
+    assert len(rollouts) == 6
+    for number, rollout in enumerate((minibatches[:6], minibatches[6:])):
         passes = [Rollout.cat(rollout[i : i + 2]) for i in (0, 2, 4)]
-        whole = first if recurrent else first.single_steps()
+        wholes = [one if recurrent else one.single_steps() for one in rollouts[3 * number : 3 * number + 3]]
         assert [part.repeated for part in rollout] == [False, False, True, True, True, True]
         assert len({part.policy_version for part in rollout}) == 1
         assert not any(part.episodes for part in rollout[1:])
         orders = []
-        for again in passes:
+        for again, whole in zip(passes, wholes, strict=True):
             order = [int((whole.observation[0] == column).all(-1).nonzero()) for column in again.observation[0]]
             assert sorted(order) == list(range(ENVS if recurrent else ROLLOUT))
             orders.append(order)
