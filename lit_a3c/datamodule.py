@@ -50,6 +50,8 @@ class RolloutDataModule(LightningDataModule):
         num_passes: How often each rollout is learned from, ``num_minibatches`` updates each time. With more than one,
             minibatches are of steps in random order, or of random environments where the policy is recurrent. It needs
             the module's ``vtrace``, which corrects for the updates since the actions were taken.
+        renew_returns: Compute returns and advantages anew before each pass, by the value function that the earlier
+            passes have changed. Else those of the first pass hold for all.
         temperature_spread: The largest temperature that an environment acts at, and the reciprocal of the smallest. The
             environments of all workers have temperatures between them, so that they explore differently. At 1 all act
             with the policy itself. More needs the module's ``vtrace``. Evaluation is not affected.
@@ -97,6 +99,7 @@ class RolloutDataModule(LightningDataModule):
         rollout_length: int = 5,
         num_minibatches: int = 1,
         num_passes: int = 1,
+        renew_returns: bool = False,
         temperature_spread: float = 1.0,
         rollouts_per_update: int = 1,
         max_restarts: int = 10,
@@ -141,7 +144,7 @@ class RolloutDataModule(LightningDataModule):
         self.envs_per_worker = envs_per_worker
         self.rollout_length = rollout_length
         self.num_minibatches = min(num_minibatches, envs_per_worker * rollouts_per_update)
-        self.num_passes, self.temperature_spread = num_passes, temperature_spread
+        self.num_passes, self.renew_returns, self.temperature_spread = num_passes, renew_returns, temperature_spread
         self.rollouts_per_update = rollouts_per_update
         self.max_restarts, self.worker_timeout, self.average_every = max_restarts, worker_timeout, average_every
         self.eval_episodes, self.test_episodes, self.predict_episodes = eval_episodes, test_episodes, predict_episodes
@@ -250,7 +253,8 @@ class RolloutDataModule(LightningDataModule):
         device = next(learner.policy.parameters()).device
         last_step, parts, passes = learner.last_step, self.num_minibatches, self.num_passes
         counts = (learner.ledger, last_step, parts, started)
-        loader = RolloutLoader(source, config, *counts, device, self._learners, passes, learner.with_returns)
+        returns = (learner.with_returns, self.renew_returns)
+        loader = RolloutLoader(source, config, *counts, device, self._learners, passes, *returns)
         self._open.append(loader)
         return loader
 

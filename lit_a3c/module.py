@@ -155,7 +155,7 @@ class A3C(PolicyModule):
 
     @torch.no_grad()
     def with_returns(self, rollout: Rollout) -> Rollout:
-        """A rollout with returns and advantages by the present weights, for the next pass over it.
+        """A rollout with returns and advantages by the present weights, for the passes over it.
 
         Args:
             rollout: ``[T, B]`` steps. Those of an earlier pass keep the policy before the first one.

@@ -50,7 +50,7 @@ TITLES = {
 TRAINING_ONLY = (
     *("engine", "num_workers", "last_checkpoint", "best_checkpoint", "model", "video.every_n_steps"),
     *("data.total_steps", "data.envs_per_worker", "data.rollout_length", "data.num_minibatches"),
-    *("data.rollouts_per_update", "data.num_passes", "data.temperature_spread"),
+    *("data.rollouts_per_update", "data.num_passes", "data.renew_returns", "data.temperature_spread"),
     *("data.max_restarts", "data.worker_timeout", "data.average_every"),
     *("trainer.max_time", "trainer.val_check_interval"),
     *("trainer.log_every_n_steps", "trainer.gradient_clip_val", "trainer.limit_val_batches", "trainer.logger"),

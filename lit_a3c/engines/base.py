@@ -180,7 +180,7 @@ class Learner(Protocol):
         """Whether rollouts must carry the log-probabilities of their actions."""
 
     def with_returns(self, rollout: Rollout) -> Rollout:
-        """A rollout with returns and advantages by the present weights, for the next of several passes over it."""
+        """A rollout with returns and advantages by the present weights, for the passes over it."""
 
     def modules(self) -> Iterator[nn.Module]:
         """Itself and all modules in it."""

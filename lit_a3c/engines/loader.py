@@ -38,7 +38,8 @@ class RolloutLoader:
         learners: The learners that make their updates in step; one by default.
         num_passes: How often each rollout is learned from. With several, each pass has the steps in a random order, or
             the environments where the policy is recurrent.
-        with_returns: Gives a rollout its returns before each of several passes.
+        with_returns: Gives a rollout its returns before several passes.
+        renew_returns: Whether it does so before each of them.
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class RolloutLoader:
         learners: Learners | None = None,
         num_passes: int = 1,
         with_returns: Callable[[Rollout], Rollout] = lambda rollout: rollout,
+        renew_returns: bool = False,
     ) -> None:
         self._source, self._ledger, self._batches_started = source, ledger, batches_started
         self._last_step, self._num_minibatches, self._num_passes = last_step, num_minibatches, num_passes
         self._rollouts, self._steps, self._device = config.rollouts_per_update, config.steps_per_update, device
-        self._with_returns = with_returns
+        self._with_returns, self._renew_returns = with_returns, renew_returns
         self._single = config.steps_per_update == config.rollout_length * config.envs_per_worker
         self._staging: RolloutStaging | None = None
         self._resumable = config.resumable
@@ -102,7 +104,8 @@ class RolloutLoader:
         """Learn from a rollout, and as often again as there are passes left."""
         steps = rollout
         if self._num_passes > 1:
-            rollout = self._with_returns(rollout.to(self._device))
+            if self._renew_returns or rollout.returns is None:
+                rollout = self._with_returns(rollout.to(self._device))
             steps = rollout.single_steps().shuffle()
         self._minibatches.extend(steps.split(self._num_minibatches))
         self._rollout, self._passes_left = (rollout if passes_left else None), passes_left

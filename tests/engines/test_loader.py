@@ -35,6 +35,7 @@ def loading(
     env_id: str = "CartPole-v1",
     passes: int = 1,
     with_returns: Callable[[Rollout], Rollout] = lambda rollout: rollout,
+    renew: bool = False,
     **changes: Any,
 ) -> Iterator[tuple[RolloutLoader, StepLedger]]:
     """A loader of serial rollouts, and the ledger."""
@@ -43,7 +44,7 @@ def loading(
     ledger = StepLedger()
     source = make_source(config, policy, ledger)
     counts = (ledger, TOTAL_STEPS, num_minibatches, lambda: started)
-    loader = RolloutLoader(source, config, *counts, num_passes=passes, with_returns=with_returns)
+    loader = RolloutLoader(source, config, *counts, num_passes=passes, with_returns=with_returns, renew_returns=renew)
     with closing(loader):
         yield loader, ledger
 
@@ -146,7 +147,7 @@ def test_each_pass_has_all_steps_in_an_order_of_its_own(recurrent: bool) -> None
         rollouts.append(copied(rollout))
         return rollout
 
-    with loading(2, passes=3, with_returns=with_returns) as (loader, ledger):
+    with loading(2, passes=3, with_returns=with_returns, renew=True) as (loader, ledger):
         loader._source.refresh = lambda: refreshed.append(ledger.updates.total)  # type: ignore[method-assign]
         minibatches = []
         for _, minibatch in zip(range(12), loader, strict=False):
@@ -169,6 +170,22 @@ def test_each_pass_has_all_steps_in_an_order_of_its_own(recurrent: bool) -> None
                 assert torch.equal(tensor, whole.tensors()[name][:, order]), name
         assert orders[0] != orders[1] != orders[2]
     assert ledger.learned.total == 2 * ROLLOUT
+
+
+def test_returns_of_the_first_pass_hold_for_all() -> None:
+    """They are asked for once a rollout."""
+    asked = []
+
+    def with_returns(rollout: Rollout) -> Rollout:
+        asked.append(rollout.repeated)
+        return dataclasses.replace(rollout, returns=rollout.reward + len(asked), advantage=rollout.reward)
+
+    with loading(2, passes=3, with_returns=with_returns) as (loader, ledger):
+        for i, minibatch in zip(range(12), loader, strict=False):
+            assert minibatch.returns is not None
+            assert torch.equal(minibatch.returns, minibatch.reward + (1 if i < 6 else 2))
+            learn(ledger, minibatch)
+    assert asked == [False, False]
 
 
 @pytest.mark.parametrize(("num_minibatches", "started"), [(1, 0), (3, 0), (3, 5)])
