@@ -50,7 +50,7 @@ LINES = {
     "fit --model.body.hid": ["--model.body.hidden"],
     "fit --model.optimizer.initial": ["--model.optimizer.initial_accumulator_value"],
     "fit --data.atari.st": ["--data.atari.sticky"],
-    "test --data.te": ["--data.test_episodes"],
+    "test --data.tes": ["--data.test_episodes"],
     "test --ckpt_path ": ["last", "best", "mine.ckpt", "runs"],
     "sweep --para": ["--parallel"],
     "fit --data.total_steps ": [""],
