@@ -65,7 +65,7 @@ PARTS: list[tuple[str, Any, str]] = [
     ("norm and clipping", A3C, "configure_gradient_clipping"),
     ("optimizer", RMSprop, "step"),
     ("optimizer", torch.optim.Optimizer, "zero_grad"),
-    ("ledger", A3C, "_record_update"),
+    ("ledger", A3C, "_after_update"),
     ("learning rate", LinearSchedule, "step"),
     ("logs", A3C, "on_train_batch_end"),
     *(("callbacks", cls, "on_train_batch_end") for cls in (StepProgressBar, LastCheckpoint, StopOnSignal)),
