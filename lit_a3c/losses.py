@@ -37,10 +37,10 @@ def standardize(advantage_t: Tensor) -> Tensor:
 
 
 def has_moved_enough(ratio_t: Tensor, advantage_t: Tensor, clip_ratio: float) -> Tensor:
-    """Where the policy has already moved as far from the one that acted as the advantage may make it, bool.
+    """Where the policy has already moved as far from an earlier one as the advantage may make it, bool.
 
-    With ``ratio_t = pi(a_t|s_t) / mu(a_t|s_t)`` these are the steps at which the objective of PPO, eq. 7 of Schulman et
-    al. (2017), arXiv:1707.06347, has no gradient::
+    With ``ratio_t = pi(a_t|s_t) / pi_old(a_t|s_t)`` these are the steps at which the objective of PPO, eq. 7 of
+    Schulman et al. (2017), arXiv:1707.06347, has no gradient::
 
         ratio_t > 1 + clip_ratio  and  A_t > 0,    or    ratio_t < 1 - clip_ratio  and  A_t < 0
 

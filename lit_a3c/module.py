@@ -37,9 +37,9 @@ class A3C(PolicyModule):
         gae_lambda: 1 gives the paper's n-step returns, less gives the lambda-returns of GAE.
         vtrace: Correct for the policy lag of asynchronous workers, as Espeholt et al. (2018) do. Off, returns are
             the paper's, as if the weights that learn had acted.
-        clip_ratio: Learn nothing more from a step once the policy's ratio to the one that acted has moved so far from 1
-            in the direction of the advantage, as PPO does. It needs ``vtrace``, and suits ``data.num_passes`` above 1.
-            Default: no bound.
+        clip_ratio: Learn nothing more from a step once the policy's ratio to the one before the first pass has moved so
+            far from 1 in the direction of the advantage, as PPO does. With one pass it is the ratio to the policy that
+            acted. It needs ``vtrace``, and suits ``data.num_passes`` above 1. Default: no bound.
         normalize_advantage: Shift and scale the advantages of each update to mean 0 and standard deviation 1.
         entropy_coef: Weight of the entropy, the paper's beta. More keeps the policy more random.
         final_entropy_coef: Weight of the entropy at the end; it changes linearly in steps. Default: it does not change.

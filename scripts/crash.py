@@ -1,7 +1,7 @@
 """What a training survives: kills, damaged files, dead and hung workers, numbers that are not finite, long runs.
 
     python scripts/crash.py kill --config cartpole --times 100       # SIGKILL, resume, no step counted twice
-    python scripts/crash.py exact --config mujoco_beta --times 20         # serial: to the bit as if never killed
+    python scripts/crash.py exact --config mujoco_beta --times 20    # serial: to the bit as if never killed
     python scripts/crash.py workers --engine hogwild --times 25 --signal KILL
     python scripts/crash.py damage --times 200
     python scripts/crash.py hostile                                  # checkpoints that attack their reader

@@ -94,7 +94,9 @@ TRIED = {
     "renewed-returns": ("--data.renew_returns=true",),
     "renewed-returns-entropy": ("--data.renew_returns=true", "--model.entropy_coef=0.01"),
     "renewed-returns-raw": (
-        *("--data.renew_returns=true", "--model.normalize_advantage=false", "--model.entropy_coef=0.001"),
+        "--data.renew_returns=true",
+        "--model.normalize_advantage=false",
+        "--model.entropy_coef=0.001",
     ),
     "no-return-scale": ("--model.normalize_returns=false",),
     "lambda-0.9": ("--model.gae_lambda=0.9",),

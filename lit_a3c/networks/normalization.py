@@ -99,7 +99,7 @@ class ReturnScale(nn.Module):
     def __init__(self, eps: float = 1e-8) -> None:
         super().__init__()
         self.norm = RunningNorm([], eps=eps)
-        self._old_over_new = torch.ones(())
+        self._old_over_new: Tensor | None = None
 
     @property
     def scale(self) -> Tensor:
@@ -124,7 +124,8 @@ class ReturnScale(nn.Module):
         old = self.scale
         self.norm.update(returns.flatten())
         merge(self.norm)
-        self._old_over_new = self._old_over_new * old / self.scale
+        ratio = old / self.scale
+        self._old_over_new = ratio if self._old_over_new is None else self._old_over_new * ratio
 
     @torch.no_grad()
     def carry_over(self, value_head: nn.Module) -> None:
@@ -132,6 +133,8 @@ class ReturnScale(nn.Module):
 
         It comes after the optimizer's step, when the gradients of the old weights have been applied.
         """
+        if self._old_over_new is None:
+            return
         for parameter in value_head.parameters():
             parameter.mul_(self._old_over_new)
-        self._old_over_new = torch.ones(())
+        self._old_over_new = None

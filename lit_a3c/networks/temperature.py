@@ -62,9 +62,9 @@ def _(distribution: Independent, temperature: Tensor) -> Distribution:
     base = distribution.base_dist
     if not isinstance(base, Bernoulli):
         return tempered.dispatch(object)(distribution, temperature)
-    events = (1,) * len(distribution.event_shape)
-    logits = base.logits / temperature.view(-1, *events)
-    return Independent(type(base)(logits=logits, validate_args=False), len(events), validate_args=False)
+    logits = base.logits / _by_component(temperature, distribution)
+    hot, dims = type(base)(logits=logits, validate_args=False), len(distribution.event_shape)
+    return Independent(hot, dims, validate_args=False)
 
 
 @tempered.register
